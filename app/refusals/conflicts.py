@@ -1,0 +1,169 @@
+"""Refusals that come from the state of what is stored, and from preconditions on it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.refusals.members import ITEMS, Blocker
+from app.refusals.spec import Kind, Member, RefusalSpec
+
+_TEMPLATE_KEY = Member("template_key", str, "The template.", "tpl:wf:onboarding/v1", required=False)
+
+
+def _conflict(
+    code: str,
+    title: str,
+    meaning: str,
+    remedy: str,
+    *members: Member,
+    kind: Kind = Kind.CONFLICT,
+    status: int = 409,
+    other_statuses: dict[int, str] | None = None,
+) -> RefusalSpec:
+    return RefusalSpec(code, kind, status, title, meaning, remedy, members, other_statuses or {})
+
+
+def _optional(name: str, type_: Any, meaning: str, example: Any) -> Member:
+    return Member(name, type_, meaning, example, required=False)
+
+
+CONFLICTS = (
+    _conflict(
+        "template_not_marked",
+        "The collection is no template",
+        "The collection exists, but it is not marked as a template.",
+        "Mark it with `POST /templates/mark`, or name another one.",
+        _TEMPLATE_KEY,
+        ITEMS,
+    ),
+    _conflict(
+        "template_superseded",
+        "The template has a newer version",
+        "The request says `require_current`, and the version that it names is no longer current.",
+        "Name the family, or the current version; or leave `require_current` out to compose from"
+        " the old one.",
+        _TEMPLATE_KEY,
+        _optional("current", str, "The family's current version.", "tpl:wf:onboarding/v2"),
+        ITEMS,
+    ),
+    _conflict(
+        "template_withdrawn",
+        "The version was withdrawn",
+        "The version was found to be wrong and withdrawn: nothing is composed from it any more.",
+        "Name the family, or its current version.",
+        _TEMPLATE_KEY,
+        ITEMS,
+    ),
+    _conflict(
+        "template_in_use",
+        "The version has instances",
+        "A version can be withdrawn only while nothing was composed from it.",
+        "Publish a next version instead: it supersedes this one.",
+        _TEMPLATE_KEY,
+        _optional("instances", int, "How many instances it has.", 12),
+    ),
+    _conflict(
+        "unit_not_active",
+        "A piece is not active",
+        "Only active pieces enter compositions.",
+        "Activate the pieces that `units` names, or use others.",
+        _optional(
+            "units",
+            list[str],
+            "The pieces that are not active.",
+            ["0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f"],
+        ),
+    ),
+    _conflict(
+        "unit_in_use",
+        "A current template uses the piece",
+        "A piece can't be retired while a current template uses it.",
+        "Publish versions without the piece for the templates that `templates` names.",
+        _optional("templates", list[str], "The templates that use it.", ["tpl:wf:onboarding/v2"]),
+    ),
+    _conflict(
+        "operation_state",
+        "The step does not follow from the present state",
+        "What was asked for is not possible from the state that the thing is in.",
+        "Look at `state`, and ask for a step that follows from it.",
+        _optional("state", str, "The present state.", "retired"),
+        _optional("allowed", list[str], "The states that can follow.", []),
+    ),
+    _conflict(
+        "rolled_back",
+        "The instance was rolled back",
+        "The event's instance was composed and then rolled back, and its key was kept: a late"
+        " redelivery must not compose it again.",
+        "If it is meant, release the key with `POST /rollback/release-keys`, or send another event"
+        " id or suffix.",
+        _optional("rolled_back_at", datetime, "When.", "2025-06-01T12:00:00Z"),
+        _optional("rolled_back_by", str, "Who.", "ops-anna"),
+        _optional("reason", str, "Why.", "wrong customer list"),
+        _optional(
+            "operation_id",
+            UUID,
+            "The rollback that removed it.",
+            "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
+        ),
+        ITEMS,
+        other_statuses={410: "The instance itself is being read."},
+    ),
+    _conflict(
+        "rollback_blocked",
+        "Instances stand in the way of the rollback",
+        "Some of the selected instances were changed since, or their messages have left the"
+        " system. Nothing was deleted.",
+        "Look at `blockers`; narrow the selection, or acknowledge what was delivered.",
+        Member(
+            "blockers",
+            list[Blocker],
+            "The instances, and what happened to each.",
+            [
+                {
+                    "instance_collection_id": "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
+                    "reason": "edited",
+                }
+            ],
+        ),
+    ),
+    _conflict(
+        "already_exists",
+        "It is already there",
+        "Something with this key exists, with another content.",
+        "Read what is there, or choose another key.",
+        _optional("key", str, "The key that is taken.", "tpl:wf:onboarding"),
+    ),
+    _conflict(
+        "no_change",
+        "Nothing would change",
+        "What was asked for is what is there already.",
+        "Nothing needs to be done. If a change was meant, look at what was sent.",
+        _TEMPLATE_KEY,
+    ),
+    _conflict(
+        "plan_stale",
+        "The plan's ground has moved",
+        "What the plan selected is not what is there now. Nothing was deleted.",
+        "Ask for a new plan, look at it, and apply that one.",
+        _optional("plan_digest", str, "The digest that a new plan would have.", "9f86d081" * 8),
+        kind=Kind.PRECONDITION,
+        status=412,
+    ),
+    _conflict(
+        "precondition_failed",
+        "It was changed in the meantime",
+        "`If-Match` does not name the present state.",
+        "Read it again, and send the `ETag` that came with it.",
+        _optional("etag", str, "The present entity tag.", '"tpl:wf:onboarding/v2"'),
+        kind=Kind.PRECONDITION,
+        status=412,
+    ),
+    _conflict(
+        "precondition_required",
+        "The request must say what it has seen",
+        "A version chain is changed only by who has seen its present state.",
+        "Read it first, and send its `ETag` in `If-Match`.",
+        kind=Kind.PRECONDITION,
+        status=428,
+    ),
+)

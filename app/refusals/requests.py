@@ -1,0 +1,169 @@
+"""Refusals about who is calling, and about the request itself."""
+
+from uuid import UUID
+
+from app.refusals.members import ERRORS_EXAMPLE, ITEMS, InvalidField
+from app.refusals.spec import Kind, Member, RefusalSpec
+
+CALLERS = (
+    RefusalSpec(
+        "unauthenticated",
+        Kind.CALLER,
+        401,
+        "Who is calling is not known",
+        "The request carries no key or token, or one that is unknown, expired or revoked.",
+        "Send `Authorization: Bearer <key>` with a key that is in force. An operator with the"
+        " admin scope makes one with `POST /api-keys`.",
+    ),
+    RefusalSpec(
+        "forbidden",
+        Kind.CALLER,
+        403,
+        "The key's scope does not reach this far",
+        "The caller is known, but the operation needs a wider scope than the key has.",
+        "Use a key with the scope that `required_scope` names, or one above it.",
+        (
+            Member(
+                "required_scope",
+                str,
+                "The narrowest scope that is enough.",
+                "operator",
+            ),
+        ),
+    ),
+    RefusalSpec(
+        "actor_not_allowed",
+        Kind.CALLER,
+        403,
+        "The key may not act as this actor",
+        "The actor is outside the key's actor prefixes, or what was asked for belongs to an actor"
+        " whom the key may not read.",
+        "Leave `actor` out, to act as the key's own, or name a tag within the key's prefixes.",
+        (
+            Member("actor", str, "The actor that was asked for.", "billing-eu", required=False),
+            ITEMS,
+        ),
+    ),
+)
+
+INPUTS = (
+    RefusalSpec(
+        "invalid_input",
+        Kind.INPUT,
+        422,
+        "The request is not well formed",
+        "A field is missing, malformed or unknown. Everything that is wrong is listed at once.",
+        "Correct what `errors` lists; each entry says where it is.",
+        (
+            Member(
+                "errors",
+                list[InvalidField],
+                "Everything that is wrong, in the order of the request.",
+                ERRORS_EXAMPLE,
+                required=False,
+            ),
+            Member(
+                "errors_omitted",
+                int,
+                "How many more there are, when they are too many to list.",
+                12,
+                required=False,
+            ),
+            ITEMS,
+        ),
+        {400: "The body, or the address, can't be parsed at all."},
+    ),
+    RefusalSpec(
+        "invalid_emit_mode",
+        Kind.INPUT,
+        422,
+        "There is no such emit mode",
+        "`emit_mode` is neither `dry_run` nor `live`.",
+        "Send `dry_run` to see what would come out, or `live` to compose.",
+        (
+            Member("emit_mode", str, "The mode that was asked for.", "shadow", required=False),
+            ITEMS,
+        ),
+    ),
+    RefusalSpec(
+        "idempotency_conflict",
+        Kind.INPUT,
+        422,
+        "The key is known with another content",
+        "The same event, template and suffix were composed before, with other fields. The"
+        " original is untouched.",
+        "Send the original fields to get the original result again, or another event id or"
+        " suffix to compose something else.",
+        (
+            Member("fields", list[str], "The fields that differ from the original.", ["data"]),
+            Member(
+                "idempotency_key",
+                str,
+                "The key that both requests have.",
+                "0f3c1e6e2b0e4d0a9d5a4a0b8c7d6e5f",
+                required=False,
+            ),
+            Member(
+                "instance_collection_id",
+                UUID,
+                "The original instance.",
+                "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
+                required=False,
+            ),
+            ITEMS,
+        ),
+    ),
+    RefusalSpec(
+        "too_large",
+        Kind.INPUT,
+        413,
+        "The request is larger than allowed",
+        "A size limit is exceeded: `counted` says of what, `limit` how much is allowed.",
+        "Send less at once: a smaller body, fewer items, fewer actors or a narrower selection.",
+        (
+            Member("limit", int, "The most that is allowed.", 1_048_576),
+            Member("counted", str, "What was counted.", "bytes"),
+        ),
+    ),
+    RefusalSpec(
+        "too_deep",
+        Kind.INPUT,
+        422,
+        "The JSON is nested too deeply",
+        "Objects and arrays lie within each other deeper than `limit` levels.",
+        "Flatten the document.",
+        (Member("limit", int, "The deepest nesting that is allowed.", 32),),
+    ),
+    RefusalSpec(
+        "unsupported_media_type",
+        Kind.INPUT,
+        415,
+        "The body's media type is not taken here",
+        "The `Content-Type` is missing or is none that the operation reads, or the body is"
+        " compressed.",
+        "Send one of the `supported` types, in UTF-8 and without `Content-Encoding`.",
+        (Member("supported", list[str], "The media types that are taken.", ["application/json"]),),
+    ),
+    RefusalSpec(
+        "not_acceptable",
+        Kind.INPUT,
+        406,
+        "None of the accepted media types can be answered",
+        "The `Accept` header rules out everything that the operation can answer.",
+        "Accept one of the `available` types, or leave the header out.",
+        (
+            Member(
+                "available", list[str], "The media types that are answered.", ["application/json"]
+            ),
+        ),
+    ),
+    RefusalSpec(
+        "method_not_allowed",
+        Kind.INPUT,
+        405,
+        "The path does not know this method",
+        "There is something at this path, but not for this method.",
+        "Use one of the `allowed` methods; the `Allow` header names them too.",
+        (Member("allowed", list[str], "The methods that the path knows.", ["GET", "HEAD"]),),
+    ),
+)

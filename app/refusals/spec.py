@@ -1,0 +1,65 @@
+"""What one refusal of the catalogue consists of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a refusal asks of the client. The command line's exit codes follow it."""
+
+    CALLER = "caller"
+    INPUT = "input"
+    MISSING = "missing"
+    GATE = "gate"
+    CONFLICT = "conflict"
+    PRECONDITION = "precondition"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member that a problem carries beside the common ones, in RFC 9457's words an extension.
+
+    `type` is a type as Pydantic reads it; `example` is one value of it, in JSON.
+    """
+
+    name: str
+    type: Any
+    meaning: str
+    example: Any
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalSpec:
+    """One refusal: a stable code, one meaning, one HTTP status, one remedy (2-design §6).
+
+    `other_statuses` are the few exceptions that the HTTP surface names, with the reason for each.
+    """
+
+    code: str
+    kind: Kind
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+    members: tuple[Member, ...] = ()
+    other_statuses: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """Every HTTP status that this refusal is answered with, the usual one first."""
+        return (self.status, *self.other_statuses)
+
+    @property
+    def page(self) -> str:
+        """The path of the page that explains it, which is also its `type` in RFC 9457."""
+        return f"/problems/{self.code}"
+
+    def reason_phrase(self, status: int) -> str:
+        """HTTP's own words for one of the statuses, e.g. `Conflict`."""
+        return HTTPStatus(status).phrase

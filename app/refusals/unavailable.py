@@ -1,0 +1,50 @@
+"""Refusals that are no fault of the request."""
+
+from app.refusals.members import ReadinessCheck
+from app.refusals.spec import Kind, Member, RefusalSpec
+
+RETRY_AFTER_SECONDS = 1
+
+_RETRY_AFTER = Member(
+    "retry_after", int, "Seconds to wait; the `Retry-After` header says the same.", 1
+)
+
+UNAVAILABLE = (
+    RefusalSpec(
+        "overloaded",
+        Kind.UNAVAILABLE,
+        503,
+        "There is too much going on",
+        "The request waited as long as it may for its turn. Nothing was stored.",
+        "Wait as `Retry-After` says, and send the same request again: with the same key nothing is"
+        " composed twice.",
+        (_RETRY_AFTER,),
+    ),
+    RefusalSpec(
+        "database_unavailable",
+        Kind.UNAVAILABLE,
+        503,
+        "The database does not answer",
+        "The database can't be reached, or is not in the state that this program needs.",
+        "Wait as `Retry-After` says, and send the same request again: with the same key nothing is"
+        " composed twice. `GET /readyz` says what is wrong.",
+        (
+            _RETRY_AFTER,
+            Member(
+                "checks",
+                list[ReadinessCheck],
+                "From `GET /readyz`: what was looked at.",
+                [{"name": "database", "ok": False, "detail": "no connection"}],
+                required=False,
+            ),
+        ),
+    ),
+    RefusalSpec(
+        "internal",
+        Kind.INTERNAL,
+        500,
+        "Something went wrong here",
+        "The request met a defect. The log has it under the request id.",
+        "Report the request id. Sending the same request again composes nothing twice.",
+    ),
+)

@@ -1,0 +1,236 @@
+"""The service's connections and transactions.
+
+One request is one transaction. It runs in a task of its own that a cancelled request can't reach:
+the client that went away cancels its answer, not the transaction, which ends by itself within its
+timeouts. So a connection never comes back to the pool in the middle of something, and what was
+half done for a client is found whole when it asks again.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import asyncpg
+from sqlalchemy import RowMapping, Select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.db.failures import is_disconnect, is_undone
+from app.db.limits import CALL, IDLE_IN_TRANSACTION_MS, Limits
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 3
+RETRY_WITHIN_S = 5.0
+"""No further attempt begins later than this after the first one began."""
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+def jsonb(value: object) -> str:
+    """JSON text of a value, as a jsonb parameter wants it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+class Transaction:
+    """One open transaction: calls functions and reads views, and nothing else."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def call(self, function: str, *arguments: object) -> Any:
+        """The value of `iu_core.<function>(arguments…)`; jsonb comes as Python values.
+
+        Parameters get the function's own types, so a jsonb argument is passed as text (`jsonb`).
+        """
+        result = await self._connection.exec_driver_sql(
+            "SELECT " + _invocation(function, arguments), arguments
+        )
+        return result.scalar_one()
+
+    async def call_rows(self, function: str, *arguments: object) -> Sequence[RowMapping]:
+        """The rows of a set-returning function."""
+        result = await self._connection.exec_driver_sql(
+            "SELECT * FROM " + _invocation(function, arguments),  # noqa: S608 - names of ours
+            arguments,
+        )
+        rows: Sequence[RowMapping] = result.mappings().all()
+        return rows
+
+    async def rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        """The rows of a read over views."""
+        result = await self._connection.execute(query)
+        rows: Sequence[RowMapping] = result.mappings().all()
+        return rows
+
+    async def row(self, query: Select[Any]) -> RowMapping | None:
+        """The only row of a read over views, or None."""
+        result = await self._connection.execute(query)
+        row: RowMapping | None = result.mappings().one_or_none()
+        return row
+
+
+class Database:
+    """A pool of connections to one database, opened lazily and closed by `close`."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, pool_timeout_s: float = 2.0) -> None:
+        self._url = url
+        self._engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            isolation_level="READ COMMITTED",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=pool_timeout_s,
+        )
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection: asyncpg.Connection = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_TIMEOUT_S,
+            server_settings={
+                "application_name": "product-factory",
+                "default_transaction_isolation": "read committed",
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+                **CALL.settings(),
+            },
+        )
+        return connection
+
+    async def run(
+        self,
+        work: Callable[[Transaction], Awaitable[Answer]],
+        *,
+        limits: Limits = CALL,
+        repeatable: bool = False,
+    ) -> Answer:
+        """What `work` answers, after its transaction was committed.
+
+        Sent again, a bounded number of times, when the server undid it (serialization, deadlock,
+        lock or statement timeout) or the connection was lost before COMMIT was sent. A COMMIT
+        whose answer was lost may have happened: only work that is `repeatable`, because its
+        second run finds the first one's effect, is sent again then.
+        """
+        return await self._unreachable_by_cancellation(
+            lambda: self._attempts(lambda: self._transact(work, limits, repeatable))
+        )
+
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of one statement that is a transaction of its own, straight from asyncpg.
+
+        For the hot calls; the statement must be safe to repeat after an ambiguous COMMIT.
+        """
+        return await self._unreachable_by_cancellation(
+            lambda: self._attempts(lambda: self._fetch(sql, arguments))
+        )
+
+    def pool_status(self) -> dict[str, int]:
+        """Connections: `size` at most, `checked_out` now, transactions `running`."""
+        pool = self._engine.pool
+        return {
+            "size": pool.size(),  # type: ignore[attr-defined]
+            "checked_out": pool.checkedout(),  # type: ignore[attr-defined]
+            "running": len(self._running),
+        }
+
+    async def close(self) -> None:
+        """Waits for the transactions that run, then closes every connection."""
+        while self._running:
+            await asyncio.wait(self._running)
+        await self._engine.dispose()
+
+    async def _unreachable_by_cancellation(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
+        task: asyncio.Task[Answer] = asyncio.ensure_future(start())
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        # Read, because nobody else may be left to: its client is gone. A failure that a client
+        # still waits for is raised there.
+        if not task.cancelled():
+            task.exception()
+
+    async def _attempts(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        began = time.monotonic()
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                return await attempt()
+            except _SendAgainError as again:
+                late = time.monotonic() - began > RETRY_WITHIN_S
+                if number == ATTEMPTS or late:
+                    raise again.cause from again.cause.__cause__
+                await asyncio.sleep(random.uniform(0.005, 0.02) * number)  # noqa: S311 - jitter
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _transact(
+        self,
+        work: Callable[[Transaction], Awaitable[Answer]],
+        limits: Limits,
+        repeatable: bool,
+    ) -> Answer:
+        committing = False
+        try:
+            async with self._engine.connect() as connection, connection.begin() as transaction:
+                if limits is not CALL:
+                    await _set_locally(connection, limits)
+                answer = await work(Transaction(connection))
+                committing = True
+                await transaction.commit()
+                return answer
+        except Exception as error:
+            await self._recover(error)
+            lost = is_disconnect(error)
+            if is_undone(error) or (lost and (repeatable or not committing)):
+                raise _SendAgainError(error) from error
+            raise
+
+    async def _fetch(self, sql: str, arguments: Sequence[object]) -> list[asyncpg.Record]:
+        try:
+            async with self._driver() as driver:
+                rows: list[asyncpg.Record] = await driver.fetch(sql, *arguments)
+                return rows
+        except Exception as error:
+            await self._recover(error)
+            if is_undone(error) or is_disconnect(error):
+                raise _SendAgainError(error) from error
+            raise
+
+    @asynccontextmanager
+    async def _driver(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = cast("asyncpg.Connection", raw.driver_connection)
+            try:
+                yield driver
+            except Exception as error:
+                # SQLAlchemy did not see this error, so it can't know that the connection is gone.
+                if is_disconnect(error):
+                    await connection.invalidate(error)
+                raise
+
+    async def _recover(self, error: Exception) -> None:
+        """After a lost connection the idle ones are as dead: the next call opens a new one."""
+        if is_disconnect(error):
+            await self._engine.dispose()
+
+
+class _SendAgainError(Exception):
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+async def _set_locally(connection: AsyncConnection, limits: Limits) -> None:
+    for name, value in limits.settings().items():
+        await connection.exec_driver_sql("SELECT set_config($1, $2, true)", (name, value))
+
+
+def _invocation(function: str, arguments: Sequence[object]) -> str:
+    places = ", ".join(f"${number}" for number in range(1, len(arguments) + 1))
+    return f"iu_core.{function}({places})"

@@ -1,0 +1,60 @@
+"""What a failed call to PostgreSQL means for whoever made it.
+
+SQLSTATE classes are those of appendix A of PostgreSQL's manual. The errors reach us bare from
+asyncpg (the hot path) or wrapped by SQLAlchemy (everything else); both are read here, so that no
+one else has to know.
+"""
+
+import asyncpg
+from sqlalchemy import exc as sa_exc
+
+_SERIALIZATION = frozenset({"40001", "40P01", "55P03", "57014"})
+_CONNECTION_PREFIXES = ("08", "57P0")
+_TOO_MANY_CONNECTIONS = "53300"
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The driver's own error inside SQLAlchemy's wrapping, or the error itself."""
+    seen: BaseException = error
+    while isinstance(seen, sa_exc.DBAPIError) and seen.orig is not None:
+        inner = seen.orig
+        seen = inner.__cause__ or inner
+        if seen is inner:
+            break
+    return seen
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The five characters of SQLSTATE, or None where the server said nothing."""
+    state = getattr(cause_of(error), "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def is_disconnect(error: BaseException) -> bool:
+    """Whether the connection is lost, so that nothing is known about an unanswered COMMIT."""
+    if isinstance(error, sa_exc.DBAPIError) and error.connection_invalidated:
+        return True
+    cause = cause_of(error)
+    state = sqlstate_of(error)
+    if state is not None and state.startswith(_CONNECTION_PREFIXES):
+        return True
+    # asyncpg has no class of its own for "connection is closed"; the other InterfaceErrors are
+    # mistakes in the call.
+    closed = isinstance(cause, asyncpg.InterfaceError) and "closed" in str(cause)
+    return closed or isinstance(cause, OSError | EOFError)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the database can't be reached or has no connection to spare."""
+    return (
+        is_disconnect(error)
+        or isinstance(error, sa_exc.TimeoutError | TimeoutError)
+        or sqlstate_of(error) == _TOO_MANY_CONNECTIONS
+    )
+
+
+def is_undone(error: BaseException) -> bool:
+    """Whether the server itself undid the transaction and the same call may be sent again."""
+    return sqlstate_of(error) in _SERIALIZATION or isinstance(
+        cause_of(error), asyncpg.exceptions.InvalidCachedStatementError
+    )

@@ -1,0 +1,29 @@
+-- grant: owner only
+-- Takes the advisory locks of one class for all names, sorted by key, until the transaction ends.
+-- NULL names are passed over. What the locks protect must be read in a LATER statement of a
+-- VOLATILE function: this statement's snapshot is older than the locks.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock(p_class text, p_names text[], p_shared boolean)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    v_class integer := iu_core.fn_iu_lock_class(p_class);
+    v_key   integer;
+BEGIN
+    IF v_class IS NULL THEN
+        RAISE EXCEPTION 'no advisory-lock class %', p_class;
+    END IF;
+    FOR v_key IN
+        SELECT DISTINCT iu_core.fn_iu_lock_key(n.name)
+          FROM unnest(p_names) AS n(name)
+         WHERE n.name IS NOT NULL
+         ORDER BY 1
+    LOOP
+        IF p_shared THEN
+            PERFORM pg_catalog.pg_advisory_xact_lock_shared(v_class, v_key);
+        ELSE
+            PERFORM pg_catalog.pg_advisory_xact_lock(v_class, v_key);
+        END IF;
+    END LOOP;
+END
+$$;

@@ -1,0 +1,16 @@
+-- grant: owner only
+-- The registry of advisory-lock classes: the first of the two integers of every advisory lock
+-- that the factory takes. Locks are taken in this order, and sorted within a class:
+--   gate    shared by whoever a gate guards; exclusive only by the drain that follows a closing
+--   actor   shared by composing; exclusive by rollback
+--   family  shared by composing; exclusive by whatever changes a version chain
+-- Instance keys come last; they are not advisory locks but rows of iu_piece_collection.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)
+RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+    SELECT CASE p_class WHEN 'gate'   THEN 718100
+                        WHEN 'actor'  THEN 718200
+                        WHEN 'family' THEN 718300
+           END
+$$;

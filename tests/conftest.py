@@ -1,0 +1,130 @@
+"""The server and the databases of the tests. Everything runs on a real PostgreSQL.
+
+Every run has a server of its own, which its workers share: two runs beside each other do not
+meet. FACTORY_TEST_PG_BIN names the bin directory of another PostgreSQL, 15 or newer.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.db.embedded import EmbeddedPostgres
+from tests.support.databases import (
+    SERVER_OPTIONS,
+    Connect,
+    Database,
+    Login,
+    Server,
+    bootstrapped_database,
+    cloned_database,
+    ensure_template,
+    open_connection,
+)
+
+_run_dir = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run's directory; the workers of pytest-xdist are told of it."""
+    worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
+    config.stash[_run_dir] = Path(
+        worker_input["factory_run_dir"]
+        if worker_input is not None
+        else tempfile.mkdtemp(prefix="factory-tests-")
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the run's directory is."""
+    node.workerinput["factory_run_dir"] = str(node.config.stash[_run_dir])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the run's directory, after the last worker has stopped the server in it."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(config.stash[_run_dir])
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A running PostgreSQL; the last worker that uses it stops it."""
+    run_dir = request.config.stash[_run_dir]
+    other = os.environ.get("FACTORY_TEST_PG_BIN")
+    with EmbeddedPostgres(
+        run_dir / "server",
+        bin_dir=Path(other) if other else None,
+        options=SERVER_OPTIONS,
+    ) as embedded:
+        yield Server(embedded=embedded, run_dir=run_dir)
+
+
+@pytest.fixture(scope="session")
+async def template(server: Server) -> None:
+    """The migrated database that the others are cloned from."""
+    await ensure_template(server)
+
+
+@pytest.fixture
+async def database(server: Server, template: None) -> AsyncIterator[Database]:
+    """A migrated database for this test alone."""
+    async with cloned_database(server) as clone:
+        yield clone
+
+
+@pytest.fixture
+async def empty_database(server: Server) -> AsyncIterator[Database]:
+    """A database for this test alone, bootstrapped but not migrated."""
+    async with bootstrapped_database(server) as bare:
+        yield bare
+
+
+@pytest.fixture(scope="session")
+async def unchanged_database(server: Server, template: None) -> AsyncIterator[Database]:
+    """A migrated database for tests that only look at the catalogue and change nothing."""
+    async with cloned_database(server) as clone:
+        yield clone
+
+
+@pytest.fixture
+async def connect(database: Database) -> AsyncIterator[Connect]:
+    """Opens connections to `database` as one of the logins; they are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_as(login: Login) -> asyncpg.Connection:
+            connection = await open_connection(database, login)
+            stack.push_async_callback(connection.close)
+            return connection
+
+        yield open_as
+
+
+@pytest.fixture
+async def owner(connect: Connect) -> asyncpg.Connection:
+    """A connection of iu_owner."""
+    return await connect("owner")
+
+
+@pytest.fixture
+async def app_conn(connect: Connect) -> asyncpg.Connection:
+    """A connection of iu_app, the service's role."""
+    return await connect("app")
+
+
+@pytest.fixture
+async def reader_conn(connect: Connect) -> asyncpg.Connection:
+    """A connection of iu_reader, the dashboards' role."""
+    return await connect("reader")
+
+
+@pytest.fixture
+async def observer(connect: Connect) -> asyncpg.Connection:
+    """A connection of the superuser, to see what the others wait for."""
+    return await connect("superuser")

@@ -1,0 +1,1 @@
+"""What several tests share: a server, databases, connections, interleavings, small trees."""

@@ -1,0 +1,189 @@
+"""A migrated database per test: a clone of a template that is migrated once per run."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import asyncpg
+
+from app.db.bootstrap import ROLES, bootstrap, configure_database
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrations import migrate
+
+Login = Literal["owner", "app", "reader", "superuser"]
+
+Connect = Callable[[Login], Awaitable[asyncpg.Connection]]
+"""Opens one more connection to the test's database, closed after the test."""
+
+TEMPLATE = "factory_template"
+
+# Nothing here outlives the run, so nothing waits for the disk; and nobody comes by uninvited.
+SERVER_OPTIONS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "200",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running PostgreSQL that the workers of one test run share."""
+
+    embedded: EmbeddedPostgres
+    run_dir: Path
+
+    @property
+    def bin_dir(self) -> Path:
+        """Where this PostgreSQL's psql and pg_dump are."""
+        return self.embedded.bin_dir
+
+    @property
+    def superuser_url(self) -> str:
+        """The superuser in the database `postgres`."""
+        return self.embedded.superuser_url
+
+    def database(self, name: str) -> "Database":
+        """The URLs of the database `name`, whether it is there or not."""
+        return Database(name=name, server=self)
+
+    def passwords(self) -> dict[str, str]:
+        """What `bootstrap` has to give the roles so that the URLs work."""
+        return {role: self.embedded.role_password(role) for role in ROLES}
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database and the URLs of the logins."""
+
+    name: str
+    server: Server
+
+    @property
+    def owner_url(self) -> str:
+        """iu_owner, who migrates."""
+        return self.server.embedded.url("iu_owner", self.name)
+
+    @property
+    def app_url(self) -> str:
+        """iu_app, the service."""
+        return self.server.embedded.url("iu_app", self.name)
+
+    @property
+    def reader_url(self) -> str:
+        """iu_reader, the dashboards."""
+        return self.server.embedded.url("iu_reader", self.name)
+
+    @property
+    def superuser_url(self) -> str:
+        """The superuser, who looks on and is bound by nothing."""
+        return self.server.embedded.url("postgres", self.name)
+
+    def url(self, login: Login) -> str:
+        """The URL of one of the four."""
+        return {
+            "owner": self.owner_url,
+            "app": self.app_url,
+            "reader": self.reader_url,
+            "superuser": self.superuser_url,
+        }[login]
+
+
+async def open_connection(database: Database, login: Login) -> asyncpg.Connection:
+    """A connection on which jsonb comes and goes as Python values."""
+    connection = await asyncpg.connect(database.url(login))
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+    )
+    return connection
+
+
+async def ensure_template(server: Server) -> None:
+    """Migrate the template database, once per run: the first worker does, the others wait."""
+    ready = server.run_dir / "template.ready"
+    with _locked(server.run_dir / "template.lock"):
+        if ready.exists():
+            return
+        template = server.database(TEMPLATE)
+        await drop_database(template)  # what a worker left that failed half way
+        await bootstrap(server.superuser_url, database=TEMPLATE, passwords=server.passwords())
+        await migrate(template.owner_url)
+        ready.touch()
+
+
+@contextlib.asynccontextmanager
+async def cloned_database(server: Server) -> AsyncIterator[Database]:
+    """A fresh clone of the template, dropped afterwards whoever is still connected to it."""
+    database = server.database(f"t_{uuid.uuid4().hex}")
+    await _as_superuser(
+        server,
+        f"CREATE DATABASE {database.name} TEMPLATE {TEMPLATE} STRATEGY wal_log",
+    )
+    try:
+        connection = await asyncpg.connect(database.superuser_url)
+        try:
+            await configure_database(connection)
+        finally:
+            await connection.close()
+        yield database
+    finally:
+        await drop_database(database)
+
+
+@contextlib.asynccontextmanager
+async def bootstrapped_database(server: Server) -> AsyncIterator[Database]:
+    """A database after `factory bootstrap` and before any migration."""
+    database = server.database(f"t_{uuid.uuid4().hex}")
+    await bootstrap(server.superuser_url, database=database.name, passwords=server.passwords())
+    try:
+        yield database
+    finally:
+        await drop_database(database)
+
+
+async def drop_database(database: Database) -> None:
+    """Drop the database, whoever is connected to it, if it is there."""
+    await _as_superuser(database.server, f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+
+
+async def catalog_dump(database: Database) -> str:
+    """What pg_dump says of the schema: every object, owner and privilege, and no data."""
+    process = await asyncio.create_subprocess_exec(
+        str(database.server.bin_dir / "pg_dump"),
+        "--schema-only",
+        # pg_dump would otherwise fence the dump with a key that is different each time.
+        *_restrict_key(database.server.embedded.version),
+        f"--dbname={database.superuser_url}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+def _restrict_key(version: str) -> list[str]:
+    major, _, minor = version.partition(".")
+    first_with_it = {"15": 14, "16": 10, "17": 6}
+    return ["--restrict-key=test"] if int(minor or 0) >= first_with_it.get(major, 0) else []
+
+
+async def _as_superuser(server: Server, statement: str) -> None:
+    connection = await asyncpg.connect(server.superuser_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

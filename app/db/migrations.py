@@ -43,11 +43,13 @@ from app.db.schema_state import (
 
 __all__ = [
     "DowngradeRefused",
+    "MigratedByNewer",
     "MigrationError",
     "MigrationReport",
     "MigrationTreeError",
     "Pending",
     "ScriptFailed",
+    "compare",
     "downgrade",
     "migrate",
     "pending",
@@ -69,6 +71,10 @@ class MigrationError(Exception):
 
 class DowngradeRefused(MigrationError):  # noqa: N818 (as the other refusals are named)
     """A down script refused (SQLSTATE PF409) because it would have destroyed rows."""
+
+
+class MigratedByNewer(MigrationError):  # noqa: N818
+    """The database is ahead of this program, which may well be able to work with it."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +100,14 @@ class MigrationReport:
 
 
 async def migrate(
-    url: str, *, tree: Path | None = None, program: str = app.__version__
+    url: str, *, tree: Path | None = None, program: str = app.__version__, again: bool = False
 ) -> MigrationReport:
     """Bring the database at `url` to what the files under `tree` say.
 
     Takes the URL of a login that is iu_owner or a member of it. Another migration that runs at
     the same time is waited for, and then usually leaves nothing to do; nothing pending means no
-    DDL at all.
+    DDL at all. `again` creates and grants everything anew even so, for a database in which
+    somebody dropped or revoked something by hand.
 
     Raises MigrationError (not bootstrapped; migrated by a newer program; a lock could not be
     had), ScriptFailed (a file is wrong) or MigrationTreeError. In each case nothing was changed.
@@ -108,12 +115,12 @@ async def migrate(
     files = read_tree(tree or root())
     async with _owner_transaction(url) as (connection, driver):
         installed = await read_installed(driver)
-        todo = _compare(files, installed, program)
-        if not todo:
+        todo = compare(files, installed, program)
+        if not todo and not again:
             return MigrationReport(revision=installed.revision, done=todo)
         await execute_script(driver, "bookkeeping.up.sql", files.bookkeeping("up"))
         unchanged = {file.path for file in files.objects} - {*todo.changed, *todo.added}
-        await drop_objects(driver, installed, keep=frozenset(unchanged))
+        await drop_objects(driver, installed, keep=frozenset(() if again else unchanged))
         if todo.revisions:
             await connection.run_sync(revisions.run, files.root, "up", "head")
         identities = [await create_object(driver, file) for file in files.objects]
@@ -133,11 +140,7 @@ async def downgrade(url: str, target: str, *, tree: Path | None = None) -> None:
         installed = await read_installed(driver)
         if not installed.bookkeeping:
             return
-        known = revisions.after(files.root, None) or ()
-        if installed.revision is not None and installed.revision not in known:
-            raise _migrated_by_newer(installed.revision)
-        if target != "base" and target not in known[: known.index(installed.revision or "") + 1]:
-            raise MigrationError(f"Revision {target} does not lie below {installed.revision}.")
+        _require_below(files, installed, target)
         await drop_objects(driver, installed, keep=frozenset())
         if installed.revision is not None:
             await connection.run_sync(revisions.run, files.root, "down", target)
@@ -156,7 +159,7 @@ async def pending(url: str, *, tree: Path | None = None, program: str = app.__ve
     """What `migrate` would do, without waiting for anybody; raises what `migrate` raises."""
     files = read_tree(tree or root())
     async with _owner_transaction(url, exclusive=False) as (_, driver):
-        return _compare(files, await read_installed(driver), program)
+        return compare(files, await read_installed(driver), program)
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -164,11 +167,15 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split("."))
 
 
-def _compare(files: MigrationTree, installed: InstalledSchema, program: str) -> Pending:
-    """Compare files and database; refuse to install an older program's state over a newer's."""
+def compare(files: MigrationTree, installed: InstalledSchema, program: str) -> Pending:
+    """What has to be done to make the database what the files say.
+
+    Raises MigratedByNewer where there is something, but the difference is that the database is
+    ahead of `program`: an older program must not install its functions over a newer one's.
+    """
     to_run = revisions.after(files.root, installed.revision)
     if to_run is None:
-        raise _migrated_by_newer(f"revision {installed.revision}")
+        raise _newer(f"revision {installed.revision}")
     by_path = {installed_object.path: installed_object for installed_object in installed.objects}
     todo = Pending(
         revisions=to_run,
@@ -180,15 +187,24 @@ def _compare(files: MigrationTree, installed: InstalledSchema, program: str) -> 
         added=tuple(file.path for file in files.files if file.path not in by_path),
         removed=tuple(sorted(by_path.keys() - {file.path for file in files.files})),
     )
-    newer = installed.migrated_by
-    if todo and newer is not None and version_key(newer) > version_key(program):
-        raise _migrated_by_newer(f"program {newer}, and this is {program}")
+    newest = installed.migrated_by
+    if todo and newest is not None and version_key(newest) > version_key(program):
+        raise _newer(f"program {newest}, and this is {program}")
     return todo
 
 
-def _migrated_by_newer(by: str) -> MigrationError:
-    return MigrationError(
-        f"The database was migrated by a newer program ({by}). Migrate with that one, "
+def _require_below(files: MigrationTree, installed: InstalledSchema, target: str) -> None:
+    known = revisions.after(files.root, None) or ()
+    if installed.revision is not None and installed.revision not in known:
+        raise _newer(f"revision {installed.revision}")
+    lower = known[: known.index(installed.revision) + 1] if installed.revision else ()
+    if target != "base" and target not in lower:
+        raise MigrationError(f"Revision {target} does not lie below {installed.revision}.")
+
+
+def _newer(what: str) -> MigratedByNewer:
+    return MigratedByNewer(
+        f"The database was migrated by a newer program ({what}). Migrate with that one, "
         "or go down with it before you install this one."
     )
 

@@ -40,6 +40,15 @@ UNAVAILABLE = (
         ),
     ),
     RefusalSpec(
+        "identity_keys_unavailable",
+        Kind.UNAVAILABLE,
+        503,
+        "The identity provider's keys can't be had",
+        "The request carries a token, and the keys to check it with can't be fetched at present.",
+        "Wait as `Retry-After` says, and send the same request again, or use an API key.",
+        (_RETRY_AFTER,),
+    ),
+    RefusalSpec(
         "internal",
         Kind.INTERNAL,
         500,

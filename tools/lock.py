@@ -20,8 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Each file, what it is made from, and the file whose pins it may not contradict.
 LOCKS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
-    ("requirements.txt", ("pyproject.toml",), None),
-    ("requirements-dev.txt", ("pyproject.toml", "requirements-dev.in"), "requirements.txt"),
+    ("requirements.txt", ("pyproject.toml", "requirements.in"), None),
+    (
+        "requirements-dev.txt",
+        ("pyproject.toml", "requirements.in", "requirements-dev.in"),
+        "requirements.txt",
+    ),
     ("requirements-build.txt", ("requirements-build.in",), "requirements-dev.txt"),
 )
 

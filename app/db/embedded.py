@@ -4,53 +4,43 @@
         connect(server.url("iu_app", "factory"))
 
 Several programs may use one data directory at a time: the first starts the server, the last
-stops it, and if that one is killed the server's guard stops it (see `embedded_guard`). Users are
-counted by flock, which the kernel releases however a program ends. Nothing listens on a network:
+stops it. If that one is killed the server's guard stops it, and if the server is killed the guard
+starts it again (see `embedded_guard`). Users are counted by flock, which the kernel releases
+however a program ends. Nothing listens on a network:
 the only way in is a socket that other users of the machine cannot reach, with a password.
 
 What the binaries need is in `embedded_binaries`, the cluster in `embedded_cluster`, the files in
-`embedded_files`, the process in `embedded_process`, its system user in `embedded_account`.
+`embedded_files`, the start in `embedded_launch`, the process in `embedded_process`, its system
+user in `embedded_account`.
 """
 
-import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 from urllib.parse import quote
 
-import asyncpg
-
-from app.db import embedded_guard
-from app.db.embedded_account import Account, choose_account, server_environment
+from app.db.embedded_account import Account, choose_account
 from app.db.embedded_binaries import packaged_bin_dir, reachable_bin_dir, server_version
 from app.db.embedded_cluster import (
     PORT,
-    as_data_directory,
     ensure_cluster,
     failure_in,
     forget_socket_directory,
-    server_arguments,
     socket_directory,
 )
 from app.db.embedded_errors import EmbeddedError, disk_full, explained
 from app.db.embedded_files import SUPERUSER, DataFiles, held, lock_file
-from app.db.embedded_process import ServerProcess, is_alive, recorded_pid
+from app.db.embedded_launch import Launch, await_connection
+from app.db.embedded_process import ServerProcess
 
 __all__ = ["EmbeddedError", "EmbeddedPostgres"]
-
-START_TIMEOUT = 300.0
-"""Seconds until a live server must accept a connection: recovery after a crash takes its time."""
 
 LEFTOVER_TIMEOUT = 60.0
 """Seconds until the orphaned processes of a killed server must be gone."""
@@ -212,158 +202,62 @@ class EmbeddedPostgres:
         try:
             server = ServerProcess.find(self._files)
             if server is not None:
-                self._shut_down(server)
+                with contextlib.closing(server):
+                    self._shut_down(server)
             forget_socket_directory(self._files)
         finally:
             self._release()
 
     def _shut_down(self, server: ServerProcess) -> None:
-        try:
-            server.signal(signal.SIGINT)
-            if server.wait(STOP_TIMEOUT):
-                return
-            server.signal(signal.SIGQUIT)
-            if not server.wait(STOP_TIMEOUT):
-                raise EmbeddedError(
-                    f"The database server (process {server.pid}) does not stop: "
-                    f"see {self.log_path}."
-                )
-        finally:
-            server.close()
+        server.signal(signal.SIGINT)
+        if server.wait(STOP_TIMEOUT):
+            return
+        server.signal(signal.SIGQUIT)
+        if not server.wait(STOP_TIMEOUT):
+            raise EmbeddedError(
+                f"The database server (process {server.pid}) does not stop: see {self.log_path}."
+            )
 
     def _ensure_running(self, account: Account, bin_dir: Path, socket_dir: Path) -> None:
         leftovers = time.monotonic() + LEFTOVER_TIMEOUT
         while True:
             found = ServerProcess.find(self._files)
             if found is not None:
-                try:
-                    if self._await_connection(found.ended):
+                with contextlib.closing(found):
+                    if await_connection(self._files, socket_dir, found.ended):
                         return
-                finally:
-                    found.close()
+                # It was being stopped: by a guard, or because its program was killed meanwhile.
                 continue
-            said = self._launch(account, bin_dir, socket_dir)
-            if said is None:
-                return
-            if ServerProcess.find(self._files) is not None:
-                continue
+            program = bin_dir / "postgres"
+            with Launch(self._files, account, program, socket_dir, self._options) as launch:
+                if await_connection(self._files, socket_dir, launch.ended):
+                    launch.confirm()
+                    return
+                said = launch.said()
+            if self._running():
+                continue  # the server of a program that was killed while it started it
             if "pre-existing shared memory block" in said and time.monotonic() < leftovers:
                 # The server was killed and its processes are still noticing.
                 time.sleep(_PAUSE)
                 continue
-            if "No space left on device" in said:
-                raise disk_full(self._files.root)
-            raise EmbeddedError(
-                f"The database server did not start: {failure_in(said)} "
-                f"The whole story is in {self.log_path}."
-            )
+            self._explain_failure(said)
 
-    def _launch(self, account: Account, bin_dir: Path, socket_dir: Path) -> str | None:
-        """Start the server; answers None once it works, else what it said before it ended."""
-        arguments = server_arguments(self._files, socket_dir, self._options)
-        log = self._files.open_log()
-        log_start = os.fstat(log).st_size
-        ended, report = os.pipe()
-        try:
-            with as_data_directory(self._files.cluster) as (name, descriptors):
-                order = {
-                    "argv": [
-                        str(bin_dir / "postgres"),
-                        *("-D", name),
-                        *(
-                            part
-                            for key, value in arguments.items()
-                            for part in ("-c", f"{key}={value}")
-                        ),
-                    ],
-                    "environment": self._environment(),
-                    "identity": account.identity,
-                    "pass_fds": descriptors,
-                    "alive": str(self._files.alive_lock),
-                    "users": str(self._files.users_lock),
-                    "start": str(self._files.start_lock),
-                }
-                # A session of its own: the terminal's Ctrl-C is for the program, which then
-                # stops the server when its last connection is closed.
-                subprocess.run(  # noqa: S603
-                    [sys.executable, "-I", "-S", embedded_guard.__file__, json.dumps(order)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    check=True,
-                    cwd="/",
-                    pass_fds=(*descriptors, report),
-                    start_new_session=True,
-                )
-            os.close(report)
-            report = -1
-            os.set_blocking(ended, False)
-            if self._await_connection(lambda: _closed(ended)):
-                return None
-            with self.log_path.open("rb") as file:
-                file.seek(log_start)
-                return file.read().decode("utf-8", "replace")
-        finally:
-            for descriptor in (log, ended, report):
-                if descriptor >= 0:
-                    os.close(descriptor)
-
-    def _environment(self) -> dict[str, str]:
-        """The server's environment; tells it of a `postmaster.pid` that is certainly stale.
-
-        The number in it may have gone to an unrelated process, which makes PostgreSQL believe in
-        another server. It passes over the number of its grandparent, as pg_ctl tells it, and
-        still looks for orphans in the shared memory, which deleting the file would prevent.
-        """
-        stale = recorded_pid(self._files)
-        if stale is None:
-            (self._files.cluster / "postmaster.pid").unlink(missing_ok=True)
-            return server_environment()
-        if not is_alive(stale):
-            return server_environment()
-        return server_environment({"PG_GRANDPARENT_PID": str(stale)})
-
-    def _await_connection(self, ended: Callable[[], bool]) -> bool:
-        """Wait until a connection works (True) or the server has ended (False)."""
-        deadline = time.monotonic() + START_TIMEOUT
-        with ThreadPoolExecutor(1) as thread:
-            # A thread of its own, because the caller's may be running an event loop.
-            while not thread.submit(asyncio.run, self._connects()).result():
-                if ended():
-                    return False
-                if time.monotonic() > deadline:
-                    raise EmbeddedError(
-                        f"The database server accepts no connection after {START_TIMEOUT:.0f} s: "
-                        f"see {self.log_path}, and start again."
-                    )
-                time.sleep(_PAUSE)
-        return True
-
-    async def _connects(self) -> bool:
-        try:
-            connection = await asyncpg.connect(
-                host=str(self._socket_dir),
-                port=PORT,
-                user=SUPERUSER,
-                password=self._files.role_password(SUPERUSER),
-                database="postgres",
-                timeout=START_TIMEOUT,
-            )
-        except asyncpg.InvalidAuthorizationSpecificationError as error:
-            raise EmbeddedError(
-                f"The password in {self._files.passwords} does not open the database in "
-                f"{self._files.cluster}: restore the file that belongs to it."
-            ) from error
-        except asyncpg.TooManyConnectionsError:
-            return True
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+    def _running(self) -> bool:
+        found = ServerProcess.find(self._files)
+        if found is None:
             return False
-        await connection.close()
+        found.close()
         return True
 
-
-def _closed(reader: int) -> bool:
-    try:
-        return os.read(reader, 1) == b""
-    except BlockingIOError:
-        return False
+    def _explain_failure(self, said: str) -> NoReturn:
+        if "pre-existing shared memory block" in said:
+            raise EmbeddedError(
+                f"A PostgreSQL server that this program did not start uses {self._files.cluster}: "
+                f"stop it (pg_ctl stop -D '{self._files.cluster}') and start again."
+            )
+        if "No space left on device" in said:
+            raise disk_full(self._files.root)
+        raise EmbeddedError(
+            f"The database server did not start: {failure_in(said)} "
+            f"The whole story is in {self.log_path}."
+        )

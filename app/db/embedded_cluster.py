@@ -36,7 +36,8 @@ SERVER_OPTIONS: Mapping[str, str] = {
 
 # struct sockaddr_un holds 108 bytes on Linux, 104 on macOS and the BSDs, with the final zero.
 _SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
-_SOCKET_NAME = f"/.s.PGSQL.{PORT}"
+SOCKET_NAME = f".s.PGSQL.{PORT}"
+"""The file of the socket."""
 
 
 @contextmanager
@@ -143,7 +144,7 @@ def socket_directory(files: DataFiles, account: Account) -> Path:
     directory in the system's temporary directory, remembered in the data directory.
     """
     place = str(files.cluster)
-    if len(os.fsencode(place + _SOCKET_NAME)) <= _SOCKET_PATH_LIMIT and "," not in place:
+    if len(os.fsencode(f"{place}/{SOCKET_NAME}")) <= _SOCKET_PATH_LIMIT and "," not in place:
         return files.cluster
     remembered = remembered_socket_directory(files)
     if remembered is not None and _is_private(remembered, account):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
 _NOT_A_DIRECTORY = (errno.ENOTDIR, errno.EEXIST)
 
 
@@ -38,6 +39,11 @@ def explained(data_dir: Path) -> Iterator[None]:
                 f"The data directory {data_dir} cannot be written by this user "
                 f"({error.strerror}: {error.filename or data_dir}): "
                 "correct its owner, or set FACTORY_DATA_DIR to a directory of your own."
+            ) from error
+        if error.errno in _NO_LOCKS:
+            raise EmbeddedError(
+                f"The file system of {data_dir} has no file locks: "
+                "set FACTORY_DATA_DIR to a directory on a local disk."
             ) from error
         if error.errno in _NOT_A_DIRECTORY:
             raise EmbeddedError(

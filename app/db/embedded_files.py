@@ -24,7 +24,10 @@ from pathlib import Path
 from app.db.embedded_errors import EmbeddedError
 
 SUPERUSER = "postgres"
-LOCK_TIMEOUT = 120.0
+START_TIMEOUT = 300.0
+"""Seconds until a live server must accept a connection: recovery after a crash takes its time."""
+
+LOCK_TIMEOUT = START_TIMEOUT + 60.0
 """Seconds to wait for another program that starts or stops the server."""
 
 _ROLES = (SUPERUSER, "iu_owner", "iu_app")

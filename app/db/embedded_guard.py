@@ -1,70 +1,152 @@
-"""The server's parent process: stops the server when the last program that used it is gone.
+"""The server's parent process: keeps the server running while it is used, and no longer.
 
-Run as a script, by path, with the standard library only. A program that ends in order stops the
-server itself; one that is killed cannot, and a server nobody uses would run for ever. The kernel
-releases a dead program's flock, and that is what this process waits for.
+A program that ends in order stops the server itself. One that is killed cannot, and its server
+would run for ever; but the kernel releases a dead program's flock, and that is what this process
+waits for. It also starts the server again when that dies under the programs that use it.
 
-It takes one argument, a JSON object: `argv`, `environment`, `identity` (arguments of Popen),
-`alive`, `users`, `start` (lock files) and `pass_fds`; and the descriptor `report`, whose closing
-tells the program that started it that the server has ended.
+Run as a script with the standard library only. Its argument is an `Order` as JSON. The socket
+`report` joins it to the program that started it: that one sends a byte once the server works, and
+sees the socket close when the server has failed to start.
 """
 
 import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 from types import FrameType
+from typing import Any, TypedDict
+
+if __name__ == "__main__":  # started by path, isolated from the environment: find our own package
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from app.db.embedded_files import DataFiles, lock_file
+from app.db.embedded_process import ServerProcess
 
 FAST_SHUTDOWN = 60.0
 """Seconds after which an orderly shutdown is cut short; the next start recovers from the log."""
 
+GIVE_UP = 60.0
+"""Seconds during which a server that died is started again without success."""
 
-def watch(server: subprocess.Popen[bytes], alive: int, users: int, start: int) -> None:
-    """Stop `server` once nobody uses it, and never while somebody is about to."""
-    while True:
-        # Granted when no program is left. It is given back at once: a program that starts now
-        # must not wait for us while we wait for the start lock that it holds.
-        fcntl.flock(alive, fcntl.LOCK_EX)
-        fcntl.flock(alive, fcntl.LOCK_UN)
-        fcntl.flock(start, fcntl.LOCK_EX)
+_HEALTHY = 10.0
+_PAUSE = 0.2
+
+
+class Order(TypedDict):
+    """What to run, and for which data directory."""
+
+    data_dir: str
+    argv: list[str]
+    environment: dict[str, str]
+    identity: dict[str, Any]
+    pass_fds: list[int]
+    report: int
+
+
+class Guard:
+    """The server and the wish to stop it."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._files = DataFiles(Path(order["data_dir"]))
+        self._report = socket.socket(fileno=order["report"])
+        self._stopping = False
+        self._server = self._launch()
+
+    def run(self) -> int:
+        """Run the server until nobody uses it; answers its exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        threading.Thread(target=self._stop_when_unused, daemon=True).start()
+        code = self._server.wait()
+        if not self._has_worked():
+            return code
+        give_up = time.monotonic() + GIVE_UP
+        while self._relaunch():
+            began = time.monotonic()
+            code = self._server.wait()
+            if time.monotonic() > began + _HEALTHY:
+                give_up = time.monotonic() + GIVE_UP
+            elif time.monotonic() > give_up:
+                break
+            # Its processes may still be noticing that they are orphans.
+            time.sleep(_PAUSE)
+        return code
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603
+            self._order["argv"],
+            env=self._order["environment"],
+            stdin=subprocess.DEVNULL,
+            pass_fds=self._order["pass_fds"],
+            **self._order["identity"],
+        )
+
+    def _relaunch(self) -> bool:
+        """Start the server again, unless nobody needs that."""
+        start = lock_file(self._files.start_lock, fcntl.LOCK_EX)
         try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._stopping or not self._used():
+                return False
+            found = ServerProcess.find(self._files)
+            if found is not None:  # a program that came meanwhile has started it, with a guard
+                found.close()
+                return False
+            self._server = self._launch()
+            return True
+        finally:
+            os.close(start)
+
+    def _used(self) -> bool:
+        try:
+            os.close(lock_file(self._files.users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError:
-            fcntl.flock(start, fcntl.LOCK_UN)
-            continue
-        # Both locks are kept until this process ends, which is when the server has ended.
-        server.send_signal(signal.SIGINT)
+            return True
+        return False
+
+    def _has_worked(self) -> bool:
+        self._report.setblocking(False)
         try:
-            server.wait(FAST_SHUTDOWN)
-        except subprocess.TimeoutExpired:
-            server.send_signal(signal.SIGQUIT)
-        return
+            return self._report.recv(1) != b""
+        except BlockingIOError:
+            return False
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._server.send_signal(signal.SIGINT)
+
+    def _stop_when_unused(self) -> None:
+        while True:
+            # Granted when no program is left. It is given back at once: a program that starts
+            # now must not wait for us while we wait for the start lock that it holds.
+            os.close(lock_file(self._files.alive_lock, fcntl.LOCK_EX))
+            start = lock_file(self._files.start_lock, fcntl.LOCK_EX)
+            try:
+                if self._used():
+                    continue
+                self._stopping = True
+                self._server.send_signal(signal.SIGINT)
+                try:
+                    self._server.wait(FAST_SHUTDOWN)
+                except subprocess.TimeoutExpired:
+                    self._server.send_signal(signal.SIGQUIT)
+                    self._server.wait()
+                return
+            finally:
+                os.close(start)
 
 
 def main() -> int:
-    """Detach, run the server, answer its exit code."""
-    order = json.loads(sys.argv[1])
+    """Leave the program that called, so that it needs not look after us; then guard."""
     if os.fork() != 0:
         os._exit(0)
-    alive, users, start = (os.open(order[name], os.O_RDWR) for name in ("alive", "users", "start"))
-    server = subprocess.Popen(  # noqa: S603
-        order["argv"],
-        env=order["environment"],
-        stdin=subprocess.DEVNULL,
-        pass_fds=order["pass_fds"],
-        **order["identity"],
-    )
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        server.send_signal(signal.SIGINT)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
-    threading.Thread(target=watch, args=(server, alive, users, start), daemon=True).start()
-    return server.wait()
+    return Guard(json.loads(sys.argv[1])).run()
 
 
 if __name__ == "__main__":

@@ -18,21 +18,21 @@ from app.db.embedded_files import DataFiles
 _PAUSE = 0.05
 
 
-def arguments_of(pid: int) -> list[str]:
+def command_of(pid: int) -> str:
     """The command line of `pid`; empty if there is no such process, or none that we may see."""
     if Path("/proc/self/cmdline").exists():
         try:
             raw = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
-            return []
-        return [part.decode("utf-8", "replace") for part in raw.split(b"\0")]
+            return ""
+        return raw.replace(b"\0", b" ").decode("utf-8", "replace")
     said = subprocess.run(  # noqa: S603
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
     )
-    return said.stdout.split()
+    return said.stdout
 
 
 def is_alive(pid: int) -> bool:
@@ -59,7 +59,7 @@ class ServerProcess:
     def find(cls, files: DataFiles) -> Self | None:
         """The running server of `files`, or None if there is none."""
         pid = recorded_pid(files)
-        if pid is None or not files.cluster.exists():
+        if pid is None:
             return None
         pidfd = None
         if hasattr(os, "pidfd_open"):
@@ -77,12 +77,8 @@ class ServerProcess:
 
     def recognised(self) -> bool:
         """Whether the process under this number is still this directory's postmaster."""
-        arguments = arguments_of(self.pid)
-        return (
-            bool(arguments)
-            and Path(arguments[0]).name == "postgres"
-            and f"cluster_name={self.token}" in arguments
-        )
+        command = command_of(self.pid)
+        return "postgres" in command and f"-c cluster_name={self.token}" in command
 
     def signal(self, number: signal.Signals) -> None:
         """Send `number`, if the process is still there."""
@@ -101,7 +97,7 @@ class ServerProcess:
             poller.register(self.pidfd, select.POLLIN)
             return bool(poller.poll(timeout * 1000))
         deadline = time.monotonic() + timeout
-        while is_alive(self.pid) and self.recognised():
+        while self.recognised():
             if time.monotonic() > deadline:
                 return False
             time.sleep(_PAUSE)

@@ -1,0 +1,59 @@
+"""Servers and programs for the tests of the embedded server; each test ends what it started."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.db.embedded import EmbeddedPostgres
+from tests.embedded.helpers import Program, Run, Start, lives, postmaster, wait_until
+
+
+@pytest.fixture(scope="session")
+def bin_dir() -> Path | None:
+    """The PostgreSQL under test: the packaged one, unless FACTORY_TEST_PG_BIN names another."""
+    named = os.environ.get("FACTORY_TEST_PG_BIN")
+    return Path(named) if named else None
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A data directory that is not there yet; after the test no server may run in it."""
+    path = tmp_path / "var"
+    yield path
+    if (path / "postgres" / "postmaster.pid").exists():
+        pid = postmaster(path)
+        wait_until(lambda: not lives(pid), f"the server {pid} of this test still runs")
+
+
+@pytest.fixture
+def start(bin_dir: Path | None, data_dir: Path) -> Iterator[Start]:
+    """Start a server whose data may be lost; it is stopped after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(directory: Path = data_dir, **how: Any) -> EmbeddedPostgres:
+            options = {"fsync": "off", **how.pop("options", {})}
+            server = EmbeddedPostgres(
+                directory, bin_dir=how.pop("bin_dir", bin_dir), options=options
+            )
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        yield begin
+
+
+@pytest.fixture
+def run(bin_dir: Path | None, data_dir: Path) -> Iterator[Run]:
+    """Start a program that uses the server of `data_dir`; it is ended after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(directory: Path = data_dir, **how: Any) -> Program:
+            program = Program(directory, how.pop("bin_dir", bin_dir), **how)
+            stack.callback(program.close)
+            return program
+
+        yield begin

@@ -67,13 +67,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-async def template(server: Server) -> None:
+async def migrated_template(server: Server) -> None:
     """The migrated database that the others are cloned from."""
     await ensure_template(server)
 
 
 @pytest.fixture
-async def database(server: Server, template: None) -> AsyncIterator[Database]:
+async def database(server: Server, migrated_template: None) -> AsyncIterator[Database]:
     """A migrated database for this test alone."""
     async with cloned_database(server) as clone:
         yield clone
@@ -87,7 +87,7 @@ async def empty_database(server: Server) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-async def unchanged_database(server: Server, template: None) -> AsyncIterator[Database]:
+async def unchanged_database(server: Server, migrated_template: None) -> AsyncIterator[Database]:
     """A migrated database for tests that only look at the catalogue and change nothing."""
     async with cloned_database(server) as clone:
         yield clone

@@ -1,0 +1,61 @@
+-- grant: iu_app
+-- Composes many instances in one transaction: one answer per item, in ordinal order, each with its
+-- own outcome; one refused item does not spoil its neighbours. Arrays of one length, one element
+-- per item:
+--   p_event_ids, p_event_types, p_suffixes (NULL: the empty text), p_actors, p_emit_modes
+--   (dry_run or live), p_reasons
+--   p_templates        references: a UUID, a pinned key, or a family
+--   p_data             the event's payload as RFC 8785 text; NULL is {}
+--   p_require_current  refuses superseded versions
+--   p_allowed_actors   whom the caller may act as or read: fn_iu_actor_matches; NULL is everyone
+--   p_request_ids      of the service's request and item: its own retry is answered ok, not replay
+-- and for the whole call:
+--   p_operation_id     stored with each instance; NULL for none
+--   p_window           the call's own gate window; its principal must be one who may open gates
+-- status is ok, idempotent_replay, or a refusal's code with its members in details; a dry run has
+-- the status that a live call would get, and would_be. Checks, first failure answers: input, emit
+-- mode, known key (replay, conflict, rolled back), live gate, composer gate, template exists,
+-- is marked, withdrawn, superseded. Refusals and dry runs go to the command record.
+-- Locks: gates, actors, families (shared), then instance keys. One composing call per transaction.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_auto_instantiate_many(
+    p_event_ids uuid[], p_event_types text[], p_templates text[], p_suffixes text[],
+    p_actors text[], p_emit_modes text[], p_reasons text[], p_data text[],
+    p_require_current boolean[], p_allowed_actors text[], p_principals text[], p_request_ids uuid[],
+    p_operation_id uuid, p_window boolean)
+RETURNS TABLE (
+    ordinal integer, status text, would_be text, instance_collection_id uuid, instance_key text,
+    template_collection_id uuid, template_key text, event_id uuid, event_type text,
+    idempotency_key text, actor text, emit_mode text, pieces_attached integer,
+    composition_digest text, digest_matches_template boolean, operation_id uuid,
+    composed_at timestamptz, warnings text[], details jsonb)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, iu_core, pg_temp
+AS $$
+DECLARE
+    v_items iu_core.iu_compose_item[];
+BEGIN
+    v_items := iu_core.fn_iu_compose_prepare(
+        p_event_ids, p_event_types, p_templates, p_suffixes, p_actors, p_emit_modes, p_reasons,
+        p_data, p_require_current, p_allowed_actors, p_principals, p_request_ids);
+
+    -- A short cut that needs no lock: a replay must succeed after the gate was closed again.
+    v_items := iu_core.fn_iu_compose_judge(v_items);
+
+    IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
+        v_items := iu_core.fn_iu_compose_admit(v_items, p_window);
+        IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
+            v_items := iu_core.fn_iu_compose_claim(v_items, p_reasons, p_data, p_operation_id);
+            -- Left over are the later ordinals of a claimed key, and keys with a tombstone.
+            IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
+                v_items := iu_core.fn_iu_compose_judge(v_items);
+            END IF;
+        END IF;
+        IF p_window THEN
+            PERFORM iu_core.fn_iu_gate_window_note(v_items, p_reasons, p_operation_id);
+        END IF;
+    END IF;
+
+    PERFORM iu_core.fn_iu_compose_record(v_items);
+    RETURN QUERY SELECT * FROM iu_core.fn_iu_compose_answer(v_items);
+END
+$$;

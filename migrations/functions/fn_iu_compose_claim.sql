@@ -1,0 +1,59 @@
+-- grant: owner only
+-- Claims the identities of the undecided items and writes their instances. Per key the lowest
+-- ordinal claims; the claim is the INSERT into iu_piece_collection, in key order, because the
+-- opposite order deadlocked. Where it inserts nothing someone else has the key: a separate
+-- statement looks at what they committed, and if they rolled back it is tried again, 3 times.
+-- What else stands under a claimed key (a later ordinal, a tombstone) is judged afterwards.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_claim(
+    p_items iu_core.iu_compose_item[], p_reasons text[], p_data text[], p_operation_id uuid)
+RETURNS iu_core.iu_compose_item[]
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    v_items   iu_core.iu_compose_item[] := p_items;
+    v_now     timestamptz := iu_core.fn_iu_now();
+    v_new     uuid[];
+    v_claimed uuid[] := '{}';
+BEGIN
+    FOR v_attempt IN 1..3 LOOP
+        WITH claims AS (
+            INSERT INTO iu_core.iu_piece_collection
+                   (collection_id, created_at, is_instance, collection_key, composition_digest)
+            SELECT i.instance_id, v_now, true, 'tpl-inst:auto:' || i.suffix, i.composition_digest
+              FROM (SELECT DISTINCT ON (u.instance_id) u.*
+                      FROM unnest(v_items) AS u
+                     WHERE u.status IS NULL
+                     ORDER BY u.instance_id, u.ordinal) AS i
+             WHERE i.instance_id <> ALL (v_claimed)
+             ORDER BY i.instance_id
+                ON CONFLICT DO NOTHING
+            RETURNING collection_id)
+        SELECT coalesce(array_agg(c.collection_id), '{}') INTO v_new FROM claims AS c;
+        v_claimed := v_claimed || v_new;
+
+        EXIT WHEN NOT iu_core.fn_iu_compose_has_unclaimed(v_items, v_claimed);
+        -- Claimed keys are unknown to the log yet, so only the lost ones are decided here.
+        v_items := iu_core.fn_iu_compose_judge(v_items);
+        EXIT WHEN NOT iu_core.fn_iu_compose_has_unclaimed(v_items, v_claimed);
+        IF v_attempt = 3 THEN
+            RAISE EXCEPTION USING ERRCODE = '40001',
+                MESSAGE = 'a key was taken and given back three times while it was being claimed';
+        END IF;
+    END LOOP;
+
+    v_claimed := iu_core.fn_iu_compose_bury(v_claimed);
+
+    SELECT array_agg(
+               CASE WHEN i.claims THEN iu_core.fn_iu_compose_won(i.item) ELSE i.item END
+               ORDER BY (i.item).ordinal)
+      INTO v_items
+      FROM (SELECT u AS item,
+                   c.id IS NOT NULL AND row_number() OVER (
+                       PARTITION BY u.instance_id, c.id ORDER BY u.ordinal) = 1 AS claims
+              FROM unnest(v_items) AS u
+              LEFT JOIN unnest(v_claimed) AS c(id) ON c.id = u.instance_id AND u.status IS NULL) AS i;
+
+    PERFORM iu_core.fn_iu_compose_write(v_items, p_reasons, p_data, p_operation_id, v_now);
+    RETURN v_items;
+END
+$$;

@@ -78,8 +78,7 @@ async def bootstrap(
         )
         await _require_usable(connection)
         async with connection.transaction():
-            # Two programs that start on one data directory may both be here.
-            await connection.execute("SELECT pg_advisory_xact_lock(718000, 1)")
+            await _one_at_a_time(connection)
             await _prepare_roles(connection, passwords or {}, report)
             await _prepare_schema(connection, report)
             await configure_database(connection)
@@ -139,6 +138,18 @@ async def _require_usable(connection: asyncpg.Connection) -> None:
         )
 
 
+async def _one_at_a_time(connection: asyncpg.Connection) -> None:
+    """Let two bootstraps follow each other; changing a role twice at once is an error.
+
+    Roles are the server's, and advisory locks a database's: only a lock on the shared table of
+    roles holds for two databases. An administrator who is no superuser can't have that one.
+    """
+    if await connection.fetchval("SELECT current_setting('is_superuser')::boolean"):
+        await connection.execute("LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE")
+    else:
+        await connection.execute("SELECT pg_catalog.pg_advisory_xact_lock(718000, 1)")
+
+
 async def _prepare_roles(
     connection: asyncpg.Connection, passwords: Mapping[str, str], report: BootstrapReport
 ) -> None:
@@ -166,6 +177,9 @@ async def _prepare_roles(
                 "SELECT quote_literal($1)", scram_verifier(passwords[role])
             )
             await connection.execute(f"ALTER ROLE {role} PASSWORD {secret}")
+    if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", OWNER):
+        # An administrator who is no superuser may only give away what belongs to a role it is in.
+        await connection.execute(f"GRANT {OWNER} TO CURRENT_USER")
     for role in ("iu_app", "iu_reader"):
         if await connection.fetchval("SELECT pg_has_role($1, $2, 'MEMBER')", role, OWNER):
             report.warnings.append(

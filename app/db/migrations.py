@@ -12,7 +12,7 @@ its `factory migrate`.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -37,6 +37,7 @@ from app.db.schema_state import (
     drop_objects,
     execute_script,
     forget_objects,
+    function_identities,
     read_installed,
     record,
 )
@@ -227,7 +228,7 @@ async def _owner_transaction(
             driver = await _become_owner(connection)
             if exclusive:
                 await driver.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({LOCK_CLASS}, 0)")
-            await driver.execute(_SESSION)
+            await driver.execute(_session())
             yield connection, driver
     except ScriptFailed as error:
         if error.sqlstate == "PF409":
@@ -276,12 +277,11 @@ async def _require_gone(
 ) -> None:
     """Make sure that functions whose file is gone are gone too."""
     here = {file.path for file in files.objects}
-    left: Sequence[str] = [
-        installed_object.identity
+    left = [
+        identity
         for installed_object in installed.objects
-        if installed_object.kind == "function"
-        and installed_object.path not in here
-        and await driver.fetchval("SELECT to_regprocedure($1)", installed_object.identity)
+        if installed_object.kind == "function" and installed_object.path not in here
+        for identity in await function_identities(driver, installed_object.name)
     ]
     if left:
         raise ScriptFailed(
@@ -294,12 +294,14 @@ async def _require_gone(
 # A second migration waits for the first as long as it takes.
 _PATIENCE = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"
 
-# Names in the files are qualified; what is not found in pg_catalog or iu_core is a mistake.
-_SESSION = f"""
-SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';
-SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}';
-SET LOCAL idle_in_transaction_session_timeout = '1min';
-SET LOCAL search_path = pg_catalog, {SCHEMA}, pg_temp;
-SET LOCAL client_min_messages = warning;
-SET LOCAL check_function_bodies = on;
-"""
+
+def _session() -> str:
+    # Names in the files are qualified: what is not in pg_catalog or iu_core is a mistake.
+    return f"""
+        SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';
+        SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}';
+        SET LOCAL idle_in_transaction_session_timeout = '1min';
+        SET LOCAL search_path = pg_catalog, {SCHEMA}, pg_temp;
+        SET LOCAL client_min_messages = warning;
+        SET LOCAL check_function_bodies = on;
+    """

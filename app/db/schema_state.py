@@ -139,7 +139,7 @@ async def create_object(connection: asyncpg.Connection, file: SchemaFile) -> str
         if await connection.fetchval("SELECT to_regclass($1)", identity) is None:
             raise ScriptFailed(f"{file.path} did not make the view {identity}.", None)
         return identity
-    identities = [row["identity"] for row in await connection.fetch(_IDENTITIES, file.name)]
+    identities = await function_identities(connection, file.name)
     if len(identities) != 1:
         raise ScriptFailed(
             f"{file.path} must leave exactly one function iu_core.{file.name}; there are "
@@ -147,7 +147,12 @@ async def create_object(connection: asyncpg.Connection, file: SchemaFile) -> str
             "stays where something still depends on it.)",
             None,
         )
-    return str(identities[0])
+    return identities[0]
+
+
+async def function_identities(connection: asyncpg.Connection, name: str) -> list[str]:
+    """The functions of that name in the schema, with their arguments."""
+    return [row["identity"] for row in await connection.fetch(_IDENTITIES, name)]
 
 
 async def apply_grants(

@@ -20,6 +20,7 @@ BEGIN
 END
 $$;
 
+DROP TABLE iu_core.iu_integrity_check;
 DROP TABLE iu_core.iu_command_record;
 DROP TABLE iu_core.iu_api_key;
 DROP TABLE iu_core.iu_gate_lease;

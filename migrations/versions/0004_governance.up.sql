@@ -107,3 +107,14 @@ COMMENT ON COLUMN iu_core.iu_command_record.code IS
 CREATE INDEX iu_command_record_by_time ON iu_core.iu_command_record (last_at, record_id);
 CREATE INDEX iu_command_record_dry_runs ON iu_core.iu_command_record (template_collection_id)
     WHERE outcome = 'dry_run';
+
+-- One row: what the last integrity check found, for an overview that can't look at every row.
+CREATE TABLE iu_core.iu_integrity_check (
+    only_row   boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    checked_at timestamptz NOT NULL,
+    holds      boolean     NOT NULL,
+    counts     jsonb       NOT NULL,
+    examined   jsonb       NOT NULL
+);
+COMMENT ON COLUMN iu_core.iu_integrity_check.counts IS 'findings by kind';
+COMMENT ON COLUMN iu_core.iu_integrity_check.examined IS 'rows that were looked at';

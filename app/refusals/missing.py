@@ -1,5 +1,7 @@
 """Refusals that say: there is no such thing. The code tells a missing thing from a wrong path."""
 
+from uuid import UUID
+
 from app.refusals.members import ITEMS
 from app.refusals.spec import Kind, Member, RefusalSpec
 
@@ -44,10 +46,37 @@ MISSING = (
         ),
     ),
     _missing("instance_not_found", "instance", "`GET /instances`"),
-    _missing("gate_not_found", "gate", "`GET /gates`"),
-    _missing("lease_not_found", "lease", "`GET /gates/{key}`"),
-    _missing("setting_not_found", "setting", "`GET /settings`"),
-    _missing("api_key_not_found", "API key", "`GET /api-keys`"),
+    _missing(
+        "gate_not_found",
+        "gate",
+        "`GET /gates`",
+        Member("gate", str, "The key.", "iu_core.cleanup_enabled", required=False),
+    ),
+    _missing(
+        "lease_not_found",
+        "lease",
+        "`GET /gates/{key}`",
+        Member("gate", str, "The gate's key.", "iu_core.composer_enabled", required=False),
+        Member(
+            "lease_id",
+            UUID,
+            "The id that is not known at this gate.",
+            "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
+            required=False,
+        ),
+    ),
+    _missing(
+        "setting_not_found",
+        "setting",
+        "`GET /settings`",
+        Member("setting", str, "The key.", "iu_core.colour", required=False),
+    ),
+    _missing(
+        "api_key_not_found",
+        "API key",
+        "`GET /api-keys`",
+        Member("key_id", str, "The key's id.", "0a1b2c3d4e5f", required=False),
+    ),
     _missing("problem_not_found", "problem", "`GET /problems`"),
     RefusalSpec(
         "route_not_found",

@@ -6,13 +6,12 @@ DETAIL. Everything else that PostgreSQL or the driver raises is the database's o
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
-import sqlalchemy.exc
 import structlog
 
+from app.db.failures import cause_of, is_undone, is_unreachable, sqlstate_of
 from app.errors import ContractError, Refusal
 from app.refusals import CATALOGUE
 from app.refusals.gates import GATE_KEYS, gate_code, resolve_link
@@ -23,21 +22,10 @@ log = structlog.get_logger(__name__)
 
 _GATES_BY_CODE = {gate_code(gate): gate for gate in GATE_KEYS}
 
-# The service retries these a bounded number of times with the same key (2-design §7); who sees
-# them here has used that up: serialization, deadlock, lock and statement timeout, idle in
-# transaction, disk full, out of memory, configured limit.
-_CONTENTION = frozenset({"40001", "40P01", "55P03", "57014", "25P03", "53100", "53200", "53400"})
-
-# Nothing can be done through this connection, or on this server, for now: no such database,
-# refused login, a standby that takes no writes, too many connections.
-_UNREACHABLE = frozenset({"3D000", "28000", "28P01", "25006", "53300"})
-_UNREACHABLE_CLASSES = ("08", "57P0")
-
-# A migration ran beside us, and every retry met the plan from before it.
-_OUTDATED_PLANS = (
-    asyncpg.exceptions.InvalidCachedStatementError,
-    asyncpg.exceptions.OutdatedSchemaCacheError,
-)
+# Beside what app.db.failures retries and recognises. Contention: idle in transaction, disk full,
+# out of memory, a configured limit. Unreachable: no such database, a refused login, a standby.
+_CONTENTION = frozenset({"25P03", "53100", "53200", "53400"})
+_UNREACHABLE = frozenset({"3D000", "28000", "28P01", "25006"})
 
 
 def refusal_from_status(
@@ -74,22 +62,18 @@ def refusal_from_database_error(error: BaseException) -> Refusal | None:
     """The refusal that stands for what the driver raised; None when it is a defect of ours.
 
     Takes asyncpg's exceptions, SQLAlchemy's around them, and what the operating system says of a
-    connection. Contention answers `overloaded`, a lost connection `database_unavailable`.
+    connection. A lost connection, or none to spare, answers `database_unavailable`; contention
+    that outlived its retries answers `overloaded` (2-design §7).
     """
-    for link in _chain(error):
-        sqlstate = getattr(link, "sqlstate", None)
-        if isinstance(link, _OUTDATED_PLANS):
-            return Refusal("overloaded", retry_after=RETRY_AFTER_SECONDS)
-        if isinstance(sqlstate, str):
-            if sqlstate.startswith("PF"):
-                if refusal := _raised_refusal(link):
-                    return refusal
-            elif sqlstate in _CONTENTION:
-                return Refusal("overloaded", retry_after=RETRY_AFTER_SECONDS)
-            elif sqlstate in _UNREACHABLE or sqlstate.startswith(_UNREACHABLE_CLASSES):
-                return unavailable()
-        elif _is_lost_connection(link):
-            return unavailable()
+    if isinstance(error, OSError) and error.filename is not None:
+        return None  # a file of ours is missing; a socket that refuses has no name
+    sqlstate = sqlstate_of(error) or ""
+    if sqlstate.startswith("PF"):
+        return _raised_refusal(cause_of(error))
+    if is_unreachable(error) or sqlstate in _UNREACHABLE:
+        return unavailable()
+    if is_undone(error) or sqlstate in _CONTENTION:
+        return Refusal("overloaded", retry_after=RETRY_AFTER_SECONDS)
     return None
 
 
@@ -98,32 +82,10 @@ def unavailable(detail: str | None = None) -> Refusal:
     return Refusal("database_unavailable", detail, retry_after=RETRY_AFTER_SECONDS)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and those that it wraps: SQLAlchemy's `orig`, and Python's causes."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        wrapped = getattr(link, "orig", None)
-        link = wrapped if isinstance(wrapped, BaseException) else link.__cause__
-
-
 def _raised_refusal(error: BaseException) -> Refusal | None:
-    code = getattr(error, "message", None) or str(error)
+    code = getattr(error, "message", None)
     if code not in CATALOGUE:
         return None
     detail = getattr(error, "detail", None)
     members = json.loads(detail) if detail else {}
     return refusal_from_status({**members, "status": code})
-
-
-def _is_lost_connection(error: BaseException) -> bool:
-    if isinstance(error, sqlalchemy.exc.TimeoutError):
-        return True  # nothing in the pool became free in time
-    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
-        return True
-    if type(error) is asyncpg.InterfaceError:
-        return "clos" in str(error)  # asyncpg has one class for misuse and for a closed connection
-    # A file that is missing names itself; a socket that refuses does not.
-    return isinstance(error, OSError) and error.filename is None

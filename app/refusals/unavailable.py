@@ -49,6 +49,15 @@ UNAVAILABLE = (
         (_RETRY_AFTER,),
     ),
     RefusalSpec(
+        "identity_keys_unavailable",
+        Kind.UNAVAILABLE,
+        503,
+        "The identity provider's keys can't be had",
+        "The token can't be checked, because the keys of its issuer could not be fetched.",
+        "Wait as `Retry-After` says, and send the same request again, or use an API key.",
+        (_RETRY_AFTER,),
+    ),
+    RefusalSpec(
         "internal",
         Kind.INTERNAL,
         500,

@@ -36,10 +36,12 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 
 def _make_leaves_strict(node: Any) -> None:
     if isinstance(node, dict):
-        if node.get("type") in _LEAVES:
+        # A node of the schema names its type; a model's fields are a mapping, with any names.
+        is_schema = isinstance(node.get("type"), str)
+        if is_schema and node["type"] in _LEAVES:
             node["strict"] = True
         for key, value in node.items():
-            if key not in {"metadata", "serialization"}:
+            if not (is_schema and key in {"metadata", "serialization"}):
                 _make_leaves_strict(value)
     elif isinstance(node, list | tuple):
         for value in node:

@@ -1,0 +1,46 @@
+"""What an operation asks for beside its own fields: the database, the metrics, the request's id.
+
+Who is calling is asked for with `app.security.require`.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from app.db.engine import Database
+from app.http.record import record_of
+from app.metrics import Metrics
+from app.settings import Settings
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def _request_id(request: Request) -> UUID:
+    return UUID(record_of(request.scope).request_id)
+
+
+DatabaseDep = Annotated[Database, Depends(_database)]
+"""The service's connections."""
+
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
+"""The service's counters."""
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+"""The service's settings."""
+
+RequestId = Annotated[UUID, Depends(_request_id)]
+"""The request's id: always the service's own."""

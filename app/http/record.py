@@ -1,0 +1,32 @@
+"""What the layers around an operation tell each other about one request."""
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from starlette.types import Scope
+
+_KEY = "factory.record"
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """One request, as the log and the metrics see it.
+
+    `request_id` is always ours. `client_request_id` is what the client sent as X-Request-ID: it is
+    logged and nothing else, because a client that repeats it would otherwise make a replay look
+    like the service's own retry (2-design §3).
+    """
+
+    request_id: str = field(default_factory=lambda: str(uuid4()))
+    client_request_id: str | None = None
+    route: str | None = None
+    code: str | None = None
+    principal: str | None = None
+
+
+def record_of(scope: Scope) -> RequestRecord:
+    """The request's record; a fresh one where no middleware has begun one."""
+    record = scope.get(_KEY)
+    if not isinstance(record, RequestRecord):
+        record = scope[_KEY] = RequestRecord()
+    return record

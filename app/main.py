@@ -1,0 +1,95 @@
+"""The application: settings in, ASGI out. It keeps no state of its own beside its connections."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi_standalone_docs import StandaloneDocs  # type: ignore[import-untyped]
+
+import app as program
+from app.authentication import Authenticator
+from app.db.engine import Database
+from app.db.startup_check import startup_check
+from app.errors import StartupError
+from app.http.authentication import Authentication
+from app.http.stack import add_innermost_layers, add_outer_layers
+from app.jwt_tokens import token_verifier
+from app.metrics import Metrics
+from app.openapi import add_problem_schemas
+from app.routers import health, problems
+from app.services.readiness import Readiness
+from app.settings import Settings
+
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    problems.router,
+)
+"""Every router. The order is that in which a request is matched: what is asked most comes first."""
+
+_TAGS = (
+    ("health", "Whether the service lives and can work, and what it counts."),
+    ("problems", "What a refusal means, and what helps."),
+)
+
+_DESCRIPTION = """\
+Composes durable, verifiable products from versioned templates when events arrive.
+
+Every refusal is a problem document (RFC 9457). Its `type` is the path of a page that explains it.
+"""
+
+
+class Factory(FastAPI):
+    """FastAPI, with the refusals' schemas in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return add_problem_schemas(super().openapi())
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It connects to the database of the settings when its lifespan begins.
+
+    The embedded database is started by whoever starts the program: its URL comes in as
+    `database_url`, like any other. Refuses to start, with StartupError, without one.
+    """
+    app = Factory(
+        title="Product factory",
+        version=program.__version__,
+        description=_DESCRIPTION,
+        openapi_tags=[{"name": name, "description": text} for name, text in _TAGS],
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        # A path with a slash too many is a wrong path; a redirect would hide that, and lose POSTs.
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    for router in ROUTERS:
+        # Not include_router: it would match every router's routes twice for each request.
+        app.router.routes.extend(router.routes)
+    StandaloneDocs(app)
+    add_innermost_layers(app)
+    app.add_middleware(Authentication, metrics_require_key=settings.metrics_require_key)
+    add_outer_layers(app, metrics=app.state.metrics, cors_origins=settings.cors_origins)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    url = settings.database_url
+    if url is None:
+        raise StartupError("There is no database: set FACTORY_DATABASE_URL.")
+    database = Database(url, pool_size=settings.pool_size, pool_timeout_s=settings.pool_timeout)
+    app.state.database = database
+    app.state.authenticator = Authenticator(database, token_verifier(settings))
+    app.state.readiness = Readiness(
+        lambda: startup_check(url, disposable_data=settings.disposable_data)
+    )
+    app.state.metrics.watch_pool(database.pool_status)
+    try:
+        yield
+    finally:
+        await database.close()

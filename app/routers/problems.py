@@ -1,0 +1,61 @@
+"""The pages behind `type`: what a refusal means, and what helps."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import CATALOGUE, Refusal
+from app.http.address import prefers
+from app.http.problem_pages import HTML, list_page, one_page
+from app.http.route import JSON, FactoryRoute, produces
+from app.problems import refusals
+from app.schemas.problems import ExplainedProblem, ExplainedProblems
+
+router = APIRouter(tags=["problems"], route_class=FactoryRoute)
+
+_ALSO_A_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {HTML: {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/problems", response_model=ExplainedProblems, responses=_ALSO_A_PAGE)
+@produces(HTML, JSON)
+async def list_problems(request: Request) -> Response:
+    """List every refusal: a page for people, or JSON for who asks for it."""
+    explained = [ExplainedProblem.of(spec) for spec in CATALOGUE.values()]
+    if prefers(request.scope, HTML, JSON):
+        return _page(list_page(explained))
+    return _json(ExplainedProblems(problems=explained).model_dump_json())
+
+
+@router.get(
+    "/problems/{code}",
+    response_model=ExplainedProblem,
+    responses={**_ALSO_A_PAGE, **refusals("problem_not_found")},
+)
+@produces(HTML, JSON)
+async def explain_problem(request: Request, code: str) -> Response:
+    """Explain one refusal and its remedy: a page for people, or JSON for who asks for it."""
+    spec = CATALOGUE.get(code)
+    if spec is None:
+        raise Refusal("problem_not_found")
+    explained = ExplainedProblem.of(spec)
+    if prefers(request.scope, HTML, JSON):
+        return _page(one_page(explained))
+    return _json(explained.model_dump_json())
+
+
+def _page(html: str) -> Response:
+    return Response(
+        html,
+        media_type=HTML,
+        headers={
+            "Vary": "Accept",
+            # The page has no script and loads nothing, and this says so to the browser.
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        },
+    )
+
+
+def _json(document: str) -> Response:
+    return Response(document, media_type=JSON, headers={"Vary": "Accept"})

@@ -65,5 +65,6 @@ build: dev ## build the wheel and the source distribution into dist/
 	@$(bin)/python -m build --no-isolation
 
 clean: ## remove what the tools made (not var/, which holds data)
-	rm -rf .venv build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find app tests tools migrations -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf .venv build dist htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -f .coverage .coverage.*
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

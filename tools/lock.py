@@ -63,7 +63,7 @@ def compile_lock(name: str, sources: tuple[str, ...], constraint: str | None, up
         if constraint:
             command += ["--constraint", constraint]
         # pip's settings are not uv's, but a caller's own of uv would be written down.
-        environment = {k: v for k, v in os.environ.items() if k not in {"UV_FIND_LINKS"}}
+        environment = {k: v for k, v in os.environ.items() if k != "UV_FIND_LINKS"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         subprocess.run([*command, *sources], cwd=ROOT, env=environment, check=True)
         head = f"# Pinned from {' and '.join(sources)} by `make lock`: change those, not this.\n"

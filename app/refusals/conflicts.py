@@ -125,6 +125,9 @@ CONFLICTS = (
                 }
             ],
         ),
+        _optional(
+            "blockers_omitted", int, "How many more there are, when they are too many to list.", 12
+        ),
     ),
     _conflict(
         "already_exists",

@@ -2,7 +2,7 @@
 -- The registry of advisory-lock classes: the first of the two integers of every advisory lock
 -- that the factory takes. Locks are taken in this order, and sorted within a class:
 --   gate    shared by whoever a gate guards; exclusive only by the drain that follows a closing
---   actor   shared by composing; exclusive by rollback
+--   actor   shared by composing, and by the plan of a rollback; exclusive by the rollback
 --   family  shared by composing; exclusive by whatever changes a version chain
 -- Instance keys come last; they are not advisory locks but rows of iu_piece_collection.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)

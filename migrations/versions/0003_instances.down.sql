@@ -25,3 +25,4 @@ DROP TABLE iu_core.iu_instance_tombstone;
 DROP TABLE iu_core.iu_auto_instantiate_event_log;
 DROP TABLE iu_core.iu_collection_template_instance_lineage;
 DROP TYPE iu_core.iu_compose_item;
+DROP TYPE iu_core.iu_rollback_selection;

@@ -75,6 +75,13 @@ CREATE TABLE iu_core.iu_instance_tombstone (
 CREATE INDEX iu_instance_tombstone_by_actor ON iu_core.iu_instance_tombstone
     (actor, rolled_back_at, instance_collection_id);
 CREATE INDEX iu_instance_tombstone_by_event ON iu_core.iu_instance_tombstone (event_id);
+CREATE INDEX iu_instance_tombstone_by_operation ON iu_core.iu_instance_tombstone (operation_id)
+    WHERE operation_id IS NOT NULL;
+CREATE INDEX iu_instance_tombstone_by_template ON iu_core.iu_instance_tombstone
+    (template_collection_id, composed_at);
+CREATE INDEX iu_instance_tombstone_by_time ON iu_core.iu_instance_tombstone (composed_at);
+CREATE INDEX iu_instance_tombstone_by_rollback ON iu_core.iu_instance_tombstone
+    (rollback_operation_id);
 
 -- Written in the composing transaction, last and in sorted order. A template's writers are
 -- spread over slots so that they do not queue behind each other; a slot may be negative, only
@@ -116,3 +123,17 @@ CREATE TYPE iu_core.iu_compose_item AS (
     warnings           text[],
     details            jsonb
 );
+
+-- Which event-composed instances a rollback means: all that every member names; NULL names all.
+CREATE TYPE iu_core.iu_rollback_selection AS (
+    actor         text,
+    operation_id  uuid,
+    event_id      uuid,
+    template      text,
+    template_ids  uuid[],
+    composed_from timestamptz,
+    composed_to   timestamptz
+);
+COMMENT ON COLUMN iu_core.iu_rollback_selection.template_ids IS
+    'what template stands for; a family stands for all its versions';
+COMMENT ON COLUMN iu_core.iu_rollback_selection.composed_to IS 'the first moment that is too late';

@@ -110,10 +110,12 @@ def _login(login: asyncpg.Record) -> Iterable[Finding]:
 async def _schema(
     connection: asyncpg.Connection, files: MigrationTree, program: str
 ) -> list[Finding]:
-    installed = await _installed(connection)
-    if installed is None:
-        return [Finding("The database has not been migrated, or not by this role.", _MIGRATE)]
-    schema, min_program = installed
+    access = await connection.fetchval(_BOOKKEEPING, SCHEMA)
+    if access is None:
+        return [Finding("The database has not been migrated.", _MIGRATE)]
+    if not access:
+        return [Finding(f"The service may not look into the schema {SCHEMA}.", _AGAIN)]
+    schema, min_program = await _installed(connection)
     if version_key(program) < version_key(min_program):
         return [
             Finding(
@@ -130,27 +132,15 @@ async def _schema(
             return [
                 Finding(
                     f"The database is behind this program {program}: "
-                    f"{len(todo.revisions)} revisions and "
-                    f"{len(todo.changed + todo.added + todo.removed)} files are to be applied.",
+                    f"revisions to run: {len(todo.revisions)}, files to apply: "
+                    f"{len(todo.changed + todo.added + todo.removed)}.",
                     _MIGRATE,
                 )
             ]
     return await _rights(connection, files)
 
 
-async def _installed(connection: asyncpg.Connection) -> tuple[InstalledSchema, str] | None:
-    readable = await connection.fetchval(
-        """
-        SELECT count(*) = 2
-          FROM pg_catalog.pg_class AS c
-         WHERE c.relnamespace = to_regnamespace('iu_core')
-           AND c.relname IN ('v_iu_schema_version', 'v_iu_schema_object')
-           AND has_schema_privilege(c.relnamespace, 'USAGE')
-           AND has_table_privilege(c.oid, 'SELECT')
-        """
-    )
-    if not readable:
-        return None
+async def _installed(connection: asyncpg.Connection) -> tuple[InstalledSchema, str]:
     (version,) = await connection.fetch(
         "SELECT revision, migrated_by, min_program FROM iu_core.v_iu_schema_version"
     )
@@ -205,6 +195,16 @@ _LOGIN = """
            SELECT o.oid IS NOT NULL AND s.oid IS NOT NULL
                   AND to_regnamespace($3) IS NOT NULL AS ready) AS b
      WHERE r.rolname = current_user
+"""
+
+# NULL where the views are not there, else whether the service may read them.
+_BOOKKEEPING = """
+    SELECT bool_and(has_schema_privilege(c.relnamespace, 'USAGE')
+                    AND has_table_privilege(c.oid, 'SELECT'))
+      FROM pg_catalog.pg_class AS c
+     WHERE c.relnamespace = to_regnamespace($1)
+       AND c.relname IN ('v_iu_schema_version', 'v_iu_schema_object')
+    HAVING count(*) = 2
 """
 
 _RIGHTS = """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from app.db.schema_state import OWNER, SCHEMA
+from app.db.schema_state import LOCK_CLASS, OWNER, SCHEMA
 
 ROLES = (OWNER, "iu_app", "iu_reader")
 
@@ -147,7 +147,7 @@ async def _one_at_a_time(connection: asyncpg.Connection) -> None:
     if await connection.fetchval("SELECT current_setting('is_superuser')::boolean"):
         await connection.execute("LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE")
     else:
-        await connection.execute("SELECT pg_catalog.pg_advisory_xact_lock(718000, 1)")
+        await connection.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({LOCK_CLASS}, 1)")
 
 
 async def _prepare_roles(

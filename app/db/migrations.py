@@ -27,6 +27,7 @@ from app.db import revisions
 from app.db.revisions import run_script
 from app.db.schema_files import MigrationTree, MigrationTreeError, read_tree, root
 from app.db.schema_state import (
+    LOCK_CLASS,
     OWNER,
     SCHEMA,
     InstalledSchema,
@@ -59,9 +60,6 @@ __all__ = [
     "version_key",
 ]
 
-# One of the classes in migrations/functions/fn_iu_lock_class.sql, which can't be called before
-# it exists.
-LOCK_CLASS = 718000
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 

@@ -16,6 +16,10 @@ SCHEMA = "iu_core"
 OWNER = "iu_owner"
 REVISION_TABLE = "iu_schema_revision"
 
+# The class `schema` of migrations/functions/fn_iu_lock_class.sql, which can't be called before it
+# exists.
+LOCK_CLASS = 718000
+
 
 class ScriptFailed(Exception):  # noqa: N818 (it names what happened, as the other refusals do)
     """PostgreSQL refused a statement of one of our files; nothing of the migration remains.

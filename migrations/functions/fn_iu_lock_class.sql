@@ -4,6 +4,8 @@
 --   gate    shared by whoever a gate guards; exclusive only by the drain that follows a closing
 --   actor   shared by composing, and by the plan of a rollback; exclusive by the rollback
 --   family  shared by composing; exclusive by whatever changes a version chain
+-- Apart from these, 718000 is the migration runner's, which can't ask for it here: it takes it
+-- alone, before this function exists.
 -- Instance keys come last; they are not advisory locks but rows of iu_piece_collection.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)
 RETURNS integer

@@ -35,7 +35,7 @@ from app.db.embedded_cluster import (
     forget_socket_directory,
     socket_directory,
 )
-from app.db.embedded_errors import EmbeddedError, disk_full, explained
+from app.db.embedded_errors import EmbeddedError, disk_full, explained, tells_of_full_disk
 from app.db.embedded_files import SUPERUSER, DataFiles, held, lock_file
 from app.db.embedded_launch import Launch, await_connection
 from app.db.embedded_process import ServerProcess
@@ -146,7 +146,8 @@ class EmbeddedPostgres:
                 self._join()
                 try:
                     bin_dir = reachable_bin_dir(self._bin_dir, account)
-                    ensure_cluster(self._files, account, bin_dir, self._major)
+                    durable = self._options.get("fsync") != "off"
+                    ensure_cluster(self._files, account, bin_dir, self._major, durable=durable)
                     socket_dir = socket_directory(self._files, account)
                     self._socket_dir = socket_dir
                     self._ensure_running(account, bin_dir, socket_dir)
@@ -255,7 +256,7 @@ class EmbeddedPostgres:
                 f"A PostgreSQL server that this program did not start uses {self._files.cluster}: "
                 f"stop it (pg_ctl stop -D '{self._files.cluster}') and start again."
             )
-        if "No space left on device" in said:
+        if tells_of_full_disk(said):
             raise disk_full(self._files.root)
         raise EmbeddedError(
             f"The database server did not start: {failure_in(said)} "

@@ -58,10 +58,10 @@ def server_version(bin_dir: Path) -> tuple[int, str]:
             f"The PostgreSQL in {bin_dir} does not run on this machine ({error}): "
             "set FACTORY_DATABASE_URL to a PostgreSQL 15 or newer."
         ) from error
-    match = re.search(r"(\d+)(?:\.\d+|\w+)", said)
+    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", said)
     if match is None:
         raise EmbeddedError(f"{bin_dir}/postgres is not PostgreSQL: it says {said.strip()!r}.")
-    return int(match[1]), match[0]
+    return int(match[2]), match[1]
 
 
 def reachable_bin_dir(bin_dir: Path, account: Account) -> Path:

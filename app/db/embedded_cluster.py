@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.db.embedded_account import Account, server_environment
-from app.db.embedded_errors import EmbeddedError, disk_full
+from app.db.embedded_errors import EmbeddedError, disk_full, tells_of_full_disk
 from app.db.embedded_files import SUPERUSER, DataFiles, write_private
 
 PORT = 5432
@@ -57,8 +57,13 @@ def as_data_directory(cluster: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         os.close(descriptor)
 
 
-def ensure_cluster(files: DataFiles, account: Account, bin_dir: Path, major: int) -> None:
-    """Make the cluster if there is none; refuse (EmbeddedError) one of another major version."""
+def ensure_cluster(
+    files: DataFiles, account: Account, bin_dir: Path, major: int, *, durable: bool
+) -> None:
+    """Make the cluster if there is none; refuse (EmbeddedError) one of another major version.
+
+    `durable` says that the new files must be on the disk before anything is built on them.
+    """
     version_file = files.cluster / "PG_VERSION"
     if version_file.exists():
         found = version_file.read_text(encoding="ascii").strip()
@@ -74,10 +79,12 @@ def ensure_cluster(files: DataFiles, account: Account, bin_dir: Path, major: int
             f"{files.cluster} is not empty and holds no PostgreSQL data: move it, "
             "or set FACTORY_DATA_DIR to another directory."
         )
-    _make_cluster(files, account, bin_dir, major)
+    _make_cluster(files, account, bin_dir, major, durable=durable)
 
 
-def _make_cluster(files: DataFiles, account: Account, bin_dir: Path, major: int) -> None:
+def _make_cluster(
+    files: DataFiles, account: Account, bin_dir: Path, major: int, *, durable: bool
+) -> None:
     # Made beside its place and renamed, so that a killed initdb leaves nothing half done.
     making = files.cluster.with_name("postgres.new")
     if making.exists():
@@ -103,6 +110,7 @@ def _make_cluster(files: DataFiles, account: Account, bin_dir: Path, major: int)
                 "--encoding=UTF8",
                 "--data-checksums",
                 "--no-instructions",
+                *([] if durable else ["--no-sync"]),
                 *locale,
             ],
             stdin=subprocess.DEVNULL,
@@ -117,7 +125,7 @@ def _make_cluster(files: DataFiles, account: Account, bin_dir: Path, major: int)
     if done.returncode != 0:
         said = done.stdout.decode("utf-8", "replace").strip()
         shutil.rmtree(making, ignore_errors=True)
-        if "No space left on device" in said:
+        if tells_of_full_disk(said):
             raise disk_full(files.root)
         raise EmbeddedError(
             f"A database could not be made in {files.cluster}: {failure_in(said)} "

@@ -11,6 +11,9 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
 _NOT_A_DIRECTORY = (errno.ENOTDIR, errno.EEXIST)
 
 
+_DISK_FULL_SAID = ("No space left on device", "Check free disk space", "Disk quota exceeded")
+
+
 class EmbeddedError(Exception):
     """The embedded PostgreSQL cannot be used; the message is one line and names the remedy."""
 
@@ -21,6 +24,11 @@ def disk_full(place: Path) -> EmbeddedError:
         f"The disk that holds {place} is full: make room, "
         "or set FACTORY_DATA_DIR to a directory on another disk."
     )
+
+
+def tells_of_full_disk(said: str) -> bool:
+    """Whether a PostgreSQL program failed, by its output, for want of space."""
+    return any(words in said for words in _DISK_FULL_SAID)
 
 
 @contextmanager

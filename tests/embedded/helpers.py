@@ -63,7 +63,10 @@ class Program:
 
     def __init__(self, data_dir: Path, bin_dir: Path | None, **how: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(data_dir), *([str(bin_dir)] if bin_dir else [])],
+            [
+                how.pop("python", sys.executable),
+                *(str(PROGRAM), str(data_dir), *([str(bin_dir)] if bin_dir else [])),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

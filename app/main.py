@@ -17,17 +17,19 @@ from app.http.stack import add_innermost_layers, add_outer_layers
 from app.jwt_tokens import token_verifier
 from app.metrics import Metrics
 from app.openapi import add_problem_schemas
-from app.routers import health, problems
+from app.routers import composing, health, problems
 from app.services.readiness import Readiness
 from app.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
+    composing.router,
     health.router,
     problems.router,
 )
 """Every router. The order is that in which a request is matched: what is asked most comes first."""
 
 _TAGS = (
+    ("instances", "What events compose: once per event, template and suffix."),
     ("health", "Whether the service lives and can work, and what it counts."),
     ("problems", "What a refusal means, and what helps."),
 )

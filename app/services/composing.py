@@ -1,0 +1,134 @@
+"""Composing instances from events: one, or many at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import rfc8785
+
+from app.db import composing as db
+from app.db.composing import ComposeItem
+from app.db.engine import Database
+from app.errors import Refusal
+from app.metrics import Metrics
+from app.refusals.from_database import refusal_from_status
+from app.schemas.composing import (
+    MAX_BULK_ITEMS,
+    BulkAnswer,
+    Composed,
+    DryRun,
+    Instance,
+    InstantiateFromEvent,
+    WouldBeRefused,
+)
+from app.security import Caller, Scope
+
+_OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
+    "ok": "composed",
+    "idempotent_replay": "idempotent_replay",
+}
+
+
+async def compose_from_event(
+    database: Database, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
+) -> Composed | DryRun:
+    """The instance of one event, newly composed or as it was; or what a dry run says.
+
+    Refuses with whatever the orchestrator decides, in the order of its checks, and with
+    `actor_not_allowed` for an actor that the key may not use.
+    """
+    item = _item(caller, order, caller.request_id)
+    (answer,) = await db.compose_many(database, [item])
+    if _is_refused(answer):
+        raise _refusal(answer)
+    result = _result(answer)
+    metrics.outcome(result.outcome)
+    return result
+
+
+async def compose_bulk(
+    database: Database,
+    metrics: Metrics,
+    caller: Caller,
+    orders: Sequence[InstantiateFromEvent],
+    *,
+    gate_window: bool,
+) -> BulkAnswer:
+    """All items in one transaction, or none of them.
+
+    Refuses with the first refused item's code, and lists every one under `items`; with `too_large`
+    beyond 10,000 items or 64 actors; with `forbidden` where a caller below operator asks for a
+    gate window.
+    """
+    if gate_window:
+        caller.need(Scope.OPERATOR)
+    if len(orders) > MAX_BULK_ITEMS:
+        raise Refusal("too_large", limit=MAX_BULK_ITEMS, counted="items")
+    operation_id = uuid4()
+    items = [_item(caller, order, uuid4()) for order in orders]
+    answers = await db.compose_atomic(database, items, operation_id, window=gate_window)
+    if refused := [answer for answer in answers if _is_refused(answer)]:
+        raise _bulk_refusal(refused)
+    results = [_result(answer) for answer in answers]
+    for result in results:
+        metrics.outcome(result.outcome)
+    return _bulk_answer(operation_id, results)
+
+
+def _item(caller: Caller, order: InstantiateFromEvent, request_id: UUID) -> ComposeItem:
+    return ComposeItem(
+        event_id=order.event_id,
+        event_type=order.event_type,
+        template=order.template,
+        suffix=order.suffix,
+        actor=caller.act_as(order.actor),
+        emit_mode=order.emit_mode,
+        reason=order.reason,
+        data=rfc8785.dumps(order.data).decode(),
+        require_current=order.require_current,
+        allowed_actors=caller.allowed_actors,
+        principal=caller.principal,
+        request_id=request_id,
+    )
+
+
+def _is_refused(answer: Mapping[str, Any]) -> bool:
+    return answer["would_be"] is None and answer["status"] not in _OUTCOMES
+
+
+def _refusal(answer: Mapping[str, Any]) -> Refusal:
+    return refusal_from_status({"status": answer["status"], **answer["details"]})
+
+
+def _bulk_refusal(refused: Sequence[Mapping[str, Any]]) -> Refusal:
+    items = [
+        {"ordinal": answer["ordinal"], "code": answer["status"], **answer["details"]}
+        for answer in refused
+    ]
+    first = refused[0]
+    return refusal_from_status({"status": first["status"], **first["details"], "items": items})
+
+
+def _result(answer: Mapping[str, Any]) -> Composed | DryRun:
+    members = {name: answer[name] for name in Instance.model_fields}
+    if answer["would_be"] is None:
+        return Composed(outcome=_OUTCOMES[answer["status"]], **members)
+    refusal = None
+    if answer["would_be"] == "refused":
+        refused = _refusal(answer)
+        refusal = WouldBeRefused(
+            code=refused.code, detail=refused.detail, members=dict(refused.members)
+        )
+    return DryRun(outcome="dry_run", would_be=answer["would_be"], refusal=refusal, **members)
+
+
+def _bulk_answer(operation_id: UUID, results: list[Composed | DryRun]) -> BulkAnswer:
+    outcomes = [result.outcome for result in results]
+    return BulkAnswer(
+        operation_id=operation_id,
+        total=len(results),
+        composed=outcomes.count("composed"),
+        replayed=outcomes.count("idempotent_replay"),
+        dry_runs=outcomes.count("dry_run"),
+        items=results,
+    )

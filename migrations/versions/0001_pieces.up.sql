@@ -13,7 +13,8 @@ CREATE TABLE iu_core.information_unit (
     created_at         timestamptz NOT NULL
 );
 CREATE INDEX information_unit_by_time ON iu_core.information_unit (created_at, unit_id);
-CREATE INDEX information_unit_by_predecessor ON iu_core.information_unit (supersedes_unit_id)
+-- Unique behind the row lock that a revision holds: a unit has one successor.
+CREATE UNIQUE INDEX information_unit_by_predecessor ON iu_core.information_unit (supersedes_unit_id)
     WHERE supersedes_unit_id IS NOT NULL;
 
 -- A facet of a unit's envelope. Set when the unit is made and, like its content, never changed.

@@ -9,6 +9,9 @@ CREATE TABLE iu_core.iu_piece_collection (
     collection_key     text        NOT NULL,
     composition_digest text        NOT NULL REFERENCES iu_core.iu_composition (composition_digest)
 );
+-- Where a piece is used. Instances, which are many, are left out: they cost nothing here.
+CREATE INDEX iu_piece_collection_by_composition ON iu_core.iu_piece_collection (composition_digest)
+    WHERE NOT is_instance;
 
 CREATE TABLE iu_core.iu_collection_template_family (
     family_id      uuid        PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -1,0 +1,28 @@
+-- grant: iu_app
+-- Marks a plain collection as a template under a key that nobody has:
+-- {"status": "ok", "template_collection_id", "warnings"}. It has no place in a version chain until
+-- fn_iu_template_register_version gives it one, but can be composed from, and keeps its units in use.
+--   p_template_key   such as tpl:file:status-report/v1, also with @v1
+--   warnings         unit_superseded: it holds a unit that has a revision
+-- Takes the lock of the key's family.
+-- Refusals: invalid_input (also: the collection is an instance), template_authoring_gate_closed,
+-- template_collection_not_found, unit_not_active (it holds a draft or a retired unit),
+-- already_exists (the collection is marked, or the key is taken).
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_mark(
+    p_collection_id uuid, p_template_key text, p_reason text,
+    p_actor text, p_principal text, p_request_id uuid)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, iu_core, pg_temp
+AS $$
+DECLARE
+    v_code    text;
+    v_details text;
+BEGIN
+    RETURN iu_core.fn_iu_template_mark_work(p_collection_id, p_template_key, p_reason, p_actor);
+EXCEPTION WHEN SQLSTATE 'PFREF' THEN
+    GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
+    RETURN iu_core.fn_iu_refuse(
+        'mark_template', v_code, v_details::jsonb, p_actor, p_principal, p_request_id);
+END
+$$;

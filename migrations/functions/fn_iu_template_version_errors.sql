@@ -1,0 +1,15 @@
+-- grant: owner only
+-- What is wrong with the request for a next version, as a JSON array of fn_iu_field_error: it says
+-- either all its pieces or the edits to the current ones.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_version_errors(
+    p_family_key text, p_pieces jsonb, p_edits jsonb)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT iu_core.fn_iu_template_key_errors('/family', p_family_key, false) || CASE
+        WHEN (p_pieces IS NULL) = (p_edits IS NULL) THEN jsonb_build_array(
+            iu_core.fn_iu_field_error('', 'either', 'must have either pieces or edits'))
+        WHEN p_edits IS NULL THEN iu_core.fn_iu_piece_specs_errors(p_pieces, '/pieces')
+        ELSE iu_core.fn_iu_edits_errors(p_edits)
+    END
+$$;

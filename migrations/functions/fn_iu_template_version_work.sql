@@ -1,0 +1,66 @@
+-- grant: owner only
+-- fn_iu_template_version_create without its last resort and its record: raises its refusals.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_version_work(
+    p_family_key text, p_pieces jsonb, p_edits jsonb, p_expected_revisions bigint[],
+    p_dry_run boolean, p_reason text, p_actor text)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    v_now        timestamptz;
+    v_specs      jsonb := p_pieces;
+    v_family_id  uuid;
+    v_draft      record;
+    v_number     integer;
+    v_warnings   text[];
+    v_collection uuid;
+BEGIN
+    PERFORM iu_core.fn_iu_require_valid(
+        iu_core.fn_iu_template_version_errors(p_family_key, p_pieces, p_edits));
+    IF p_edits IS NOT NULL THEN
+        SELECT jsonb_agg(e.edit -> 'piece' ORDER BY e.place) INTO v_specs
+          FROM jsonb_array_elements(p_edits) WITH ORDINALITY AS e(edit, place)
+         WHERE e.edit ->> 'op' IN ('insert', 'replace');
+    END IF;
+    PERFORM iu_core.fn_iu_authoring_admit(v_specs, p_actor);
+    PERFORM iu_core.fn_iu_lock('family', ARRAY[p_family_key], false);
+
+    SELECT f.family_id INTO v_family_id
+      FROM iu_core.iu_collection_template_family AS f WHERE f.family_key = p_family_key;
+    IF NOT FOUND THEN
+        PERFORM iu_core.fn_iu_raise_refusal(
+            'template_family_not_found', jsonb_build_object('family', p_family_key));
+    END IF;
+    PERFORM iu_core.fn_iu_require_revision(p_family_key, p_expected_revisions);
+    v_number := iu_core.fn_iu_template_highest_number(p_family_key) + 1;
+    IF v_number > 999999999 THEN
+        PERFORM iu_core.fn_iu_raise_refusal('operation_state', jsonb_build_object(
+            'detail', 'The family has no version number left.'));
+    END IF;
+
+    SELECT d.* INTO v_draft
+      FROM iu_core.fn_iu_template_version_draft(v_family_id, p_pieces, p_edits, v_specs) AS d;
+    PERFORM iu_core.fn_iu_piece_list_admit(v_draft.digests, v_draft.carried);
+    v_warnings := iu_core.fn_iu_piece_list_warnings(v_draft.digests);
+
+    IF p_dry_run THEN
+        RETURN jsonb_build_object(
+            'status', 'ok', 'warnings', v_warnings,
+            'supersedes', v_draft.current_key,
+            'would_be', jsonb_build_object(
+                'template_key', format('%s/v%s', p_family_key, v_number),
+                'version_number', v_number,
+                'composition_digest', iu_core.fn_iu_composition_digest(v_draft.roles, v_draft.digests),
+                'piece_count', cardinality(v_draft.roles)),
+            'pieces', iu_core.fn_iu_piece_list_show(v_draft.roles, v_draft.digests, v_specs));
+    END IF;
+    v_now := iu_core.fn_iu_now();
+    v_collection := iu_core.fn_iu_template_publish(
+        iu_core.fn_iu_template_family_touch(p_family_key, NULL, NULL, p_actor, v_now),
+        format('%s/v%s', p_family_key, v_number), v_draft.roles, v_draft.digests, v_specs,
+        p_actor, p_reason, v_now);
+    RETURN jsonb_build_object('status', 'ok', 'warnings', v_warnings,
+                              'supersedes', v_draft.current_key,
+                              'template_collection_id', v_collection);
+END
+$$;

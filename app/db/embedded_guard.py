@@ -18,6 +18,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypedDict
@@ -25,7 +27,7 @@ from typing import Any, TypedDict
 if __name__ == "__main__":  # started by path, isolated from the environment: find our own package
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from app.db.embedded_files import DataFiles, lock_file
+from app.db.embedded_files import DataFiles
 from app.db.embedded_process import ServerProcess
 
 FAST_SHUTDOWN = 60.0
@@ -56,6 +58,10 @@ class Guard:
         self._order = order
         self._files = DataFiles(Path(order["data_dir"]))
         self._report = socket.socket(fileno=order["report"])
+        # Opened once: whoever removes the data directory afterwards finds nothing made anew in it.
+        self._alive = os.open(self._files.alive_lock, os.O_RDWR)
+        self._users = os.open(self._files.users_lock, os.O_RDWR)
+        self._start = os.open(self._files.start_lock, os.O_RDWR)
         self._stopping = False
         self._server = self._launch()
 
@@ -63,7 +69,9 @@ class Guard:
         """Run the server until nobody uses it; answers its exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        threading.Thread(target=self._stop_when_unused, daemon=True).start()
+        # Opened again: the two threads exclude each other, as two programs do.
+        start = os.open(self._files.start_lock, os.O_RDWR)
+        threading.Thread(target=self._stop_when_unused, args=(start,), daemon=True).start()
         code = self._server.wait()
         if not self._has_worked():
             return code
@@ -90,8 +98,7 @@ class Guard:
 
     def _relaunch(self) -> bool:
         """Start the server again, unless nobody needs that."""
-        start = lock_file(self._files.start_lock, fcntl.LOCK_EX)
-        try:
+        with _locked(self._start):
             if self._stopping or not self._used():
                 return False
             found = ServerProcess.find(self._files)
@@ -100,15 +107,13 @@ class Guard:
                 return False
             self._server = self._launch()
             return True
-        finally:
-            os.close(start)
 
     def _used(self) -> bool:
         try:
-            os.close(lock_file(self._files.users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            with _locked(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return False
         except BlockingIOError:
             return True
-        return False
 
     def _has_worked(self) -> bool:
         self._report.setblocking(False)
@@ -121,13 +126,13 @@ class Guard:
         self._stopping = True
         self._server.send_signal(signal.SIGINT)
 
-    def _stop_when_unused(self) -> None:
-        while True:
+    def _stop_when_unused(self, start: int) -> None:
+        while not self._stopping:
             # Granted when no program is left. It is given back at once: a program that starts
             # now must not wait for us while we wait for the start lock that it holds.
-            os.close(lock_file(self._files.alive_lock, fcntl.LOCK_EX))
-            start = lock_file(self._files.start_lock, fcntl.LOCK_EX)
-            try:
+            with _locked(self._alive):
+                pass
+            with _locked(start):
                 if self._used():
                     continue
                 self._stopping = True
@@ -137,9 +142,15 @@ class Guard:
                 except subprocess.TimeoutExpired:
                     self._server.send_signal(signal.SIGQUIT)
                     self._server.wait()
-                return
-            finally:
-                os.close(start)
+
+
+@contextmanager
+def _locked(descriptor: int, operation: int = fcntl.LOCK_EX) -> Iterator[None]:
+    fcntl.flock(descriptor, operation)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def main() -> int:

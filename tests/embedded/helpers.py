@@ -62,6 +62,7 @@ class Program:
     """A running tests/embedded/program.py."""
 
     def __init__(self, data_dir: Path, bin_dir: Path | None, **how: Any) -> None:
+        path = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         self.process = subprocess.Popen(
             [
                 how.pop("python", sys.executable),
@@ -70,7 +71,7 @@ class Program:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **how.pop("env", {})},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **how.pop("env", {})},
             cwd="/",
             **how,
         )

@@ -56,7 +56,7 @@ lock: dev ## pin the newest versions, with hashes for every platform
 	@$(bin)/python tools/lock.py $(ARGS)
 
 db-diff: dev ## compare a database migrated step by step with a fresh one
-	@$(bin)/python -m pytest tests/sql -k "zero_diff" $(ARGS)
+	@$(bin)/python -m pytest tests/migrations/test_zero_diff.py $(ARGS)
 
 bench: dev ## measure; the figures are written down in benchmarks/
 	@exec $(bin)/python -m benchmarks $(ARGS)

@@ -209,20 +209,18 @@ class _Flaws:
         stack: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
         while stack:
             tokens, node = stack.pop()
-            children: list[tuple[tuple[str | int, ...], Any]] = []
+            if tokens and isinstance(name := tokens[-1], str):
+                self._look_at_text(name, tokens, is_key=True)
             if isinstance(node, dict):
                 for name in getattr(node, "repeated", ()):
                     self._add((*tokens, name), "duplicate_key", "the name occurs more than once")
-                for name, value in node.items():
-                    self._look_at_text(name, (*tokens, name), is_key=True)
-                    children.append(((*tokens, name), value))
+                stack.extend(((*tokens, name), node[name]) for name in reversed(node))
             elif isinstance(node, list):
-                children = [((*tokens, index), value) for index, value in enumerate(node)]
+                stack.extend(((*tokens, i), node[i]) for i in reversed(range(len(node))))
             elif isinstance(node, str):
                 self._look_at_text(node, tokens, is_key=False)
             elif isinstance(node, _Number):
                 self._add(tokens, node.rule, node.detail)
-            stack.extend(reversed(children))
 
     def refusal(self) -> Refusal:
         """All of them as one refusal."""

@@ -63,10 +63,10 @@ BEGIN
             'gone', cardinality(v_gone) - (v_done ->> 'deleted')::integer);
     END IF;
 
+    -- Whoever is not locked has composed since the first look, so it does not fit the plan.
     v_ids := iu_core.fn_iu_rollback_select(v_selection);
     v_gone := iu_core.fn_iu_rollback_gone(v_selection, v_ids, p_plan_digest, p_planned_at);
-    -- Who is not among the locked actors appeared only now: what they composed was not planned.
-    IF v_gone IS NULL OR NOT iu_core.fn_iu_rollback_actors(v_ids) <@ v_actors THEN
+    IF v_gone IS NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, 'plan_stale', NULL,
                                     p_actor, p_principal, p_request_id);
     END IF;

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from app.authentication import Authenticator
 from app.db.engine import Database
 from app.http.record import record_of
 from app.metrics import Metrics
@@ -17,6 +18,11 @@ from app.settings import Settings
 async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
+
+
+async def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
 
 
 async def _metrics(request: Request) -> Metrics:
@@ -35,6 +41,9 @@ async def _request_id(request: Request) -> UUID:
 
 DatabaseDep = Annotated[Database, Depends(_database)]
 """The service's connections."""
+
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
+"""Who finds out who is calling."""
 
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 """The service's counters."""

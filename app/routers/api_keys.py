@@ -1,0 +1,49 @@
+"""`/api-keys`: who may call."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from app.dependencies import AuthenticatorDep, DatabaseDep
+from app.http.route import FactoryRoute
+from app.problems import refusals
+from app.schemas.api_keys import ApiKey, ApiKeyCreated, ApiKeyPage, CreateApiKey
+from app.schemas.base import Page
+from app.security import Caller, Scope, require
+from app.services import api_keys
+
+router = APIRouter(prefix="/api-keys", tags=["api-keys"], route_class=FactoryRoute)
+
+Admin = Annotated[Caller, Depends(require(Scope.ADMIN))]
+KeyId = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=32,
+        description="The key's id: what stands between `pf_` and the second `_`.",
+        examples=["0a1b2c3d4e5f"],
+    ),
+]
+
+
+@router.get("", summary="List the API keys", dependencies=[Depends(require(Scope.ADMIN))])
+async def list_api_keys(page: Annotated[Page, Query()], database: DatabaseDep) -> ApiKeyPage:
+    """List the keys, revoked and expired ones too, the oldest first. Secrets are not kept."""
+    return await api_keys.list_api_keys(database, page)
+
+
+@router.post("", status_code=201, summary="Make an API key")
+async def create_api_key(
+    order: CreateApiKey, caller: Admin, database: DatabaseDep, response: Response
+) -> ApiKeyCreated:
+    """Make a key. Its secret is in this answer and nowhere else: it is not stored."""
+    response.headers["Cache-Control"] = "no-store"
+    return await api_keys.create_api_key(database, caller, order)
+
+
+@router.delete("/{key_id}", summary="Revoke an API key", responses=refusals("api_key_not_found"))
+async def revoke_api_key(
+    key_id: KeyId, caller: Admin, database: DatabaseDep, authenticator: AuthenticatorDep
+) -> ApiKey:
+    """Revoke a key: at once in this process, within two seconds in the others."""
+    return await api_keys.revoke_api_key(database, authenticator, caller, key_id)

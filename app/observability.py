@@ -23,6 +23,9 @@ from app.metrics import Metrics
 REQUEST_ID_HEADER = "X-Request-ID"
 
 _LOGGABLE = re.compile(r"[\x20-\x7e]{1,200}")
+# Without the values of variables, among which are keys and what clients sent.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 _CLIENT_CLOSED = 499  # nobody read the answer; the number is nginx's, HTTP has none
 
 
@@ -36,11 +39,15 @@ def configure_logging(level: str = "info", style: Literal["console", "json"] = "
     ]
     if style == "json":
         render: list[Processor] = [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_TRACEBACKS),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:
-        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        render = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *render],

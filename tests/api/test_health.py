@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.db.startup_check import Finding
-from app.errors import Refusal
+from app.errors import Refusal, StartupError
 from app.main import create_app
 from app.refusals.unavailable import RETRY_AFTER_SECONDS
 from app.services.readiness import Readiness
@@ -39,6 +39,13 @@ async def with_closed_metrics(
 ) -> AsyncIterator[Service]:
     async with running_service(database, owner, metrics_require_key=True) as running:
         yield running
+
+
+async def test_without_any_database_it_does_not_start() -> None:
+    app = create_app(Settings())
+    with pytest.raises(StartupError, match="set FACTORY_DATABASE_URL"):
+        async with app.router.lifespan_context(app):
+            pass
 
 
 async def test_a_service_that_can_work_is_alive_and_ready(service: Service) -> None:

@@ -50,6 +50,10 @@ def thing(data: str) -> bytes:
         (b'{"a": "\xed\xa0\x80"}', "the body is no UTF-8, from byte 7 on"),
         ('{"a": 1}'.encode("utf-16"), "the body is no UTF-8, from byte 0 on"),
         (b'{"a": "\\x"}', "Invalid \\escape, at line 1 column 8"),
+        (
+            b'{"a": 1e999, }',
+            "Expecting property name enclosed in double quotes, at line 1 column 14",
+        ),
         (b'{"a": 1, "a": 2', "Expecting ',' delimiter, at line 1 column 16"),
     ],
 )
@@ -441,6 +445,21 @@ async def test_a_hundred_mistakes_are_listed_and_the_rest_counted(
             for number in range(100)
         ],
         errors_omitted=50,
+    )
+
+
+async def test_a_body_full_of_mistakes_is_a_small_answer(client: httpx.AsyncClient) -> None:
+    numbers = ORDINARY_BODY // 6 - 1
+    response = await send(client, b"[" + b"1e999," * numbers + b"1]")
+    assert_problem(
+        response,
+        "invalid_input",
+        instance="/things",
+        errors=[
+            wrong("body", f"/{number}", "number_out_of_range", TOO_LARGE_NUMBER)
+            for number in range(100)
+        ],
+        errors_omitted=numbers - 100,
     )
 
 

@@ -138,6 +138,25 @@ async def test_pointers_name_places_in_the_body_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        ("2025-06-01", "should be a timestamp of RFC 3339, with its offset: 2025-06-01T12:00:00Z"),
+        (
+            "2025-06-01T12:00:00",
+            "should be a timestamp of RFC 3339, with its offset: 2025-06-01T12:00:00Z",
+        ),
+        ("0001-01-01T00:00:00+23:00", "lies outside the years 1 to 9999 in UTC"),
+        ("9999-12-31T23:59:59-01:00", "lies outside the years 1 to 9999 in UTC"),
+    ],
+)
+async def test_a_timestamp_has_an_offset_and_a_year(
+    client: httpx.AsyncClient, at: str, why: str
+) -> None:
+    response = await client.post("/things", json={"event_id": EVENT, "at": at})
+    assert response.json()["errors"] == [wrong("body", "/at", "value_error", why)]
+
+
+@pytest.mark.parametrize(
     ("query", "errors"),
     [
         (
@@ -316,6 +335,19 @@ async def test_an_unknown_caller_is_told_how_to_identify() -> None:
         response = await client.get("/raises")
     assert_problem(response, "unauthenticated", instance="/raises")
     assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_what_the_framework_cannot_read_is_a_400() -> None:
+    async with client_of(app_that(HTTPException(400, "Unreadable."))) as client:
+        response = await client.get("/raises")
+    assert_problem(
+        response,
+        "invalid_input",
+        status=400,
+        instance="/raises",
+        detail="Unreadable.",
+        errors=[],
+    )
 
 
 @pytest.mark.parametrize(

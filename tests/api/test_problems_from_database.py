@@ -96,6 +96,11 @@ def test_members_that_are_not_catalogued_stay_inside_and_are_logged() -> None:
     ]
 
 
+def test_a_function_that_is_overloaded_says_when_to_come_back() -> None:
+    refusal = refusal_from_status({"status": "overloaded"})
+    assert told(refusal) == ("overloaded", 503, {"retry_after": 1})
+
+
 @pytest.mark.parametrize("status", ["ok", "surprise", None, 7])
 def test_a_status_that_is_no_refusal_is_a_defect(status: Any) -> None:
     with pytest.raises(ContractError, match="which is no refusal"):

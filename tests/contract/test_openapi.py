@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from app.errors import CATALOGUE
 from app.main import create_app
-from app.openapi import openapi_as_text
+from app.openapi import main, openapi_as_text
 from app.refusals.models import PROBLEM_MEDIA_TYPE, PROBLEM_MODELS
 from app.security import Scope
 from app.settings import Settings
@@ -43,6 +43,15 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 def test_the_committed_document_is_not_stale() -> None:
     committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert committed == openapi_as_text(), "run `make openapi`"
+
+
+def test_the_command_writes_the_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = tmp_path / "openapi.json"
+    assert (main([str(written)]), main([])) == (0, 0)
+    assert json.loads(written.read_text(encoding="utf-8")) == DOCUMENT
+    assert json.loads(capsys.readouterr().out) == DOCUMENT
 
 
 def test_the_document_does_not_depend_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from app.http.authentication import Authentication
 from app.http.stack import add_innermost_layers, add_outer_layers
 from app.jwt_tokens import token_verifier
 from app.metrics import Metrics
-from app.openapi import add_problem_schemas
+from app.openapi import add_problem_components
 from app.routers import composing, health, problems
 from app.services.readiness import Readiness
 from app.settings import Settings
@@ -42,11 +42,11 @@ Every refusal is a problem document (RFC 9457). Its `type` is the path of a page
 
 
 class Factory(FastAPI):
-    """FastAPI, with the refusals' schemas in its OpenAPI document."""
+    """FastAPI, with the refusals in its OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        return add_problem_schemas(super().openapi())
+        return add_problem_components(super().openapi())
 
 
 def create_app(settings: Settings) -> FastAPI:

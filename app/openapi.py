@@ -10,29 +10,40 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.refusals.models import PROBLEM_MODELS
+from app.refusals import CATALOGUE
+from app.refusals.models import PROBLEM_MODELS, example, example_name
 
 _REFERENCE = "#/components/schemas/{model}"
 
 
-def add_problem_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """Add the schemas of the refusals that the document's operations name."""
-    codes = sorted(
-        {
-            code
-            for operations in document.get("paths", {}).values()
-            for operation in operations.values()
-            for response in operation.get("responses", {}).values()
-            for code in response.get("x-refusals", ())
-        }
-    )
+def add_problem_components(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the schemas and examples of the refusals that the document's operations name."""
+    named = sorted(_named_refusals(document))
+    models = {code: PROBLEM_MODELS[code] for code, _ in named}
     _, definitions = models_json_schema(
-        [(PROBLEM_MODELS[code], "serialization") for code in codes], ref_template=_REFERENCE
+        [(model, "serialization") for model in models.values()], ref_template=_REFERENCE
     )
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(definitions.get("$defs", {}))
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    components = document.setdefault("components", {})
+    schemas = {**components.get("schemas", {}), **definitions.get("$defs", {})}
+    components["schemas"] = dict(sorted(schemas.items()))
+    components["examples"] = {
+        example_name(code, status): {
+            "summary": CATALOGUE[code].title,
+            "value": example(code, status),
+        }
+        for code, status in named
+    }
     return document
+
+
+def _named_refusals(document: dict[str, Any]) -> set[tuple[str, int]]:
+    return {
+        (code, int(status))
+        for operations in document.get("paths", {}).values()
+        for operation in operations.values()
+        for status, response in operation.get("responses", {}).items()
+        for code in response.get("x-refusals", ())
+    }
 
 
 def openapi_as_text() -> str:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from app.errors import Refusal
 from app.http.address import check_accept, check_address
 from app.http.record import record_of
-from app.http.strict_json import parse_json, parse_json_lines
+from app.http.strict_json import item_too_large, json_size, parse_json, parse_json_lines
 from app.refusals.models import merged, refusals
 from app.security import RequireScope, Scope
 
@@ -132,7 +132,16 @@ async def _with_parsed_body(request: Request, rules: WireRules) -> Request:
         _declare_json(request)
     else:
         value = parse_json(body)
+        if rules.body_limit > ONE_ITEM and len(body) > ONE_ITEM and isinstance(value, list):
+            _check_items(value)
     return _ParsedRequest(request, body, value)
+
+
+def _check_items(items: list[Any]) -> None:
+    """One item of a bulk is no larger than an ordinary body, however it is sent."""
+    for ordinal, item in enumerate(items, start=1):
+        if json_size(item) > ONE_ITEM:
+            raise item_too_large(ordinal, ONE_ITEM)
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -58,10 +58,16 @@ def parse_json_lines(body: bytes, *, line_limit: int) -> list[Any]:
     values: list[Any] = []
     for line in body.split(b"\n"):
         if len(line) > line_limit:
-            raise Refusal("too_large", limit=line_limit, counted="bytes of one item")
+            raise item_too_large(len(values) + 1, line_limit)
         if line.strip():
             values.append(_parse_line(line, len(values)))
     return values
+
+
+def item_too_large(ordinal: int, limit: int) -> Refusal:
+    """`too_large` for one item of a bulk, by its place from 1."""
+    said = f"Item {ordinal} takes more bytes than one item may."
+    return Refusal("too_large", said, limit=limit, counted="bytes of one item")
 
 
 def json_size(value: Any) -> int:

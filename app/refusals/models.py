@@ -69,6 +69,11 @@ def schema_name(code: str) -> str:
     return PROBLEM_MODELS[code].__name__
 
 
+def example_name(code: str, status: int) -> str:
+    """The name of the refusal's example in the OpenAPI document."""
+    return code if status == CATALOGUE[code].status else f"{code}_{status}"
+
+
 def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of an operation that can be refused with these codes.
 
@@ -112,7 +117,7 @@ def _response(codes: tuple[str, ...], status: int) -> dict[str, Any]:
         }
     description = " · ".join(f"`{code}`: {CATALOGUE[code].title}" for code in codes)
     examples = {
-        code: {"summary": CATALOGUE[code].title, "value": example(code, status)} for code in codes
+        code: {"$ref": f"#/components/examples/{example_name(code, status)}"} for code in codes
     }
     response: dict[str, Any] = {
         "description": description,

@@ -300,13 +300,29 @@ async def test_a_bad_line_is_named_by_its_place(
     )
 
 
-async def test_one_line_is_no_larger_than_one_body(client: httpx.AsyncClient) -> None:
-    line = b'"' + b"x" * ORDINARY_BODY + b'"'
-    response = await client.post(
-        "/bulk", content=b"1\n" + line, headers={"content-type": "application/x-ndjson"}
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'1\n"%s"', "application/x-ndjson"),
+        (b'[1, "%s"]', "application/json"),
+    ],
+)
+async def test_one_item_is_no_larger_than_one_body(
+    client: httpx.AsyncClient, body: bytes, content_type: str
+) -> None:
+    headers = {"content-type": content_type}
+    fits = await client.post("/bulk", content=body % (b"x" * (ORDINARY_BODY - 2)), headers=headers)
+    assert (fits.status_code, fits.json()) == (200, {"received": 2})
+    beyond = await client.post(
+        "/bulk", content=body % (b"x" * (ORDINARY_BODY - 1)), headers=headers
     )
     assert_problem(
-        response, "too_large", instance="/bulk", limit=ORDINARY_BODY, counted="bytes of one item"
+        beyond,
+        "too_large",
+        instance="/bulk",
+        detail="Item 2 takes more bytes than one item may.",
+        limit=ORDINARY_BODY,
+        counted="bytes of one item",
     )
 
 

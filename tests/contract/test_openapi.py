@@ -36,7 +36,8 @@ def problems_of(operation: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """What a reference stands for."""
     while reference := schema.get("$ref"):
-        schema = DOCUMENT["components"]["schemas"][reference.rpartition("/")[2]]
+        _, _, kind, name = reference.split("/")
+        schema = DOCUMENT["components"][kind][name]
     return schema
 
 
@@ -119,7 +120,7 @@ def test_refusals_are_problems_with_an_example_that_holds(operation: dict[str, A
             assert list(response["content"]) == [PROBLEM_MEDIA_TYPE]
     for status, code, content in problems_of(operation):
         assert int(status) in CATALOGUE[code].statuses
-        document = content["examples"][code]["value"]
+        document = resolved(content["examples"][code])["value"]
         assert document["status"] == int(status)
         TypeAdapter(PROBLEM_MODELS[code]).validate_json(json.dumps(document), strict=True)
         variants = content["schema"].get("oneOf", [content["schema"]])
@@ -148,5 +149,9 @@ def test_every_reference_leads_somewhere() -> None:
             for value in node:
                 yield from references(value)
 
-    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    known = {
+        f"#/components/{kind}/{name}"
+        for kind, components in DOCUMENT["components"].items()
+        for name in components
+    }
     assert set(references(DOCUMENT)) <= known

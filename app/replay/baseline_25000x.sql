@@ -81,12 +81,11 @@ SELECT md5('25000x unit ' || n.n)::uuid, a.axis, a.value
 -- A list is written as role:piece.
 DO $$
 DECLARE
-    v_wf1  text[] := '{welcome:1,paperwork:2,accounts:3,first_week:4,review:5}';
-    v_wf2  text[] := '{welcome:1,paperwork:2,accounts:3,first_week:6,review:5}';
-    v_key    text;
-    v_list   text[];
-    v_digest text;
-    v_at     timestamptz;
+    v_wf1 text[] := '{welcome:1,paperwork:2,accounts:3,first_week:4,review:5}';
+    v_wf2 text[] := '{welcome:1,paperwork:2,accounts:3,first_week:6,review:5}';
+    v_key text;
+    v_list text[];
+    v_at timestamptz;
 BEGIN
     FOR v_key, v_list, v_at IN
         VALUES ('tpl:wf:onboarding/v1', v_wf1, timestamptz '2025-05-10 09:00:00+00'),
@@ -101,36 +100,15 @@ BEGIN
                ('tpl-inst:manual:25000x-wf-003', v_wf2, '2025-05-22 09:00:00+00'),
                ('tpl-inst:manual:25000x-wf-004', v_wf2, '2025-05-23 09:00:00+00')
     LOOP
-        SELECT encode(sha256(convert_to(string_agg(
-                   i.position || E'\t' || split_part(i.piece, ':', 1) || E'\t' || u.content_digest
-                   || E'\n', '' ORDER BY i.position), 'UTF8')), 'hex')
-          INTO v_digest
-          FROM unnest(v_list) WITH ORDINALITY AS i(piece, position)
-          JOIN iu_core.information_unit AS u
-            ON u.unit_id = md5('25000x unit ' || split_part(i.piece, ':', 2))::uuid;
-
-        IF NOT EXISTS (SELECT FROM iu_core.iu_composition AS c
-                        WHERE c.composition_digest = v_digest) THEN
-            INSERT INTO iu_core.iu_composition (composition_digest, piece_count, created_at)
-            VALUES (v_digest, cardinality(v_list), v_at);
-            INSERT INTO iu_core.iu_composition_piece (composition_digest, position, role, unit_id)
-            SELECT v_digest, i.position, split_part(i.piece, ':', 1),
-                   md5('25000x unit ' || split_part(i.piece, ':', 2))::uuid
-              FROM unnest(v_list) WITH ORDINALITY AS i(piece, position);
-            INSERT INTO iu_core.iu_composition_axis
-                   (composition_digest, axis, unit_count, axis_values)
-            SELECT v_digest, a.axis, count(DISTINCT a.unit_id),
-                   array_agg(DISTINCT a.value COLLATE "C" ORDER BY a.value COLLATE "C")
-              FROM iu_core.iu_composition_piece AS p
-              JOIN iu_core.iu_unit_axis AS a ON a.unit_id = p.unit_id
-             WHERE p.composition_digest = v_digest
-             GROUP BY a.axis;
-        END IF;
-
         INSERT INTO iu_core.iu_piece_collection
                (collection_id, created_at, is_instance, collection_key, composition_digest)
-        VALUES (md5('25000x collection ' || v_key)::uuid, v_at, v_key LIKE 'tpl-inst:%', v_key,
-                v_digest);
+        SELECT md5('25000x collection ' || v_key)::uuid, v_at, v_key LIKE 'tpl-inst:%', v_key,
+               iu_core.fn_iu_composition_store(
+                   array_agg(split_part(i.piece, ':', 1) ORDER BY i.place),
+                   array_agg(md5('25000x unit ' || split_part(i.piece, ':', 2))::uuid
+                             ORDER BY i.place),
+                   v_at)
+          FROM unnest(v_list) WITH ORDINALITY AS i(piece, place);
     END LOOP;
 END
 $$;

@@ -14,9 +14,9 @@ AS $$
       LEFT JOIN (SELECT p.composition_digest,
                         count(*) AS pieces,
                         max(p.position) AS last_position,
-                        encode(sha256(convert_to(string_agg(
-                            p.position || E'\t' || p.role || E'\t' || u.content_digest || E'\n',
-                            '' ORDER BY p.position), 'UTF8')), 'hex') AS digest
+                        iu_core.fn_iu_composition_digest(
+                            array_agg(p.role ORDER BY p.position),
+                            array_agg(u.content_digest ORDER BY p.position)) AS digest
                    FROM iu_core.iu_composition_piece AS p
                    JOIN iu_core.information_unit AS u ON u.unit_id = p.unit_id
                   WHERE p_composition_digest IS NULL OR p.composition_digest = p_composition_digest

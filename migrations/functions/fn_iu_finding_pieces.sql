@@ -6,10 +6,8 @@
 --   lifecycle_mismatch      the life is not the one that the last step in the log led to
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_finding_pieces(p_composition_digest text)
 RETURNS TABLE (kind text, subject text, expected text, actual text)
-LANGUAGE plpgsql STABLE
+LANGUAGE sql STABLE
 AS $$
-BEGIN
-    RETURN QUERY
     SELECT f.kind, 'unit ' || u.unit_id, f.expected, f.actual
       FROM iu_core.information_unit AS u
       LEFT JOIN iu_core.iu_vector_sync_point AS s ON s.unit_id = u.unit_id
@@ -25,6 +23,5 @@ BEGIN
      WHERE f.expected <> f.actual
        AND (p_composition_digest IS NULL
             OR u.unit_id IN (SELECT p.unit_id FROM iu_core.iu_composition_piece AS p
-                              WHERE p.composition_digest = p_composition_digest));
-END
+                              WHERE p.composition_digest = p_composition_digest))
 $$;

@@ -26,10 +26,10 @@ BEGIN
         RETURN jsonb_build_object('status', 'instance_not_found');
     END IF;
 
-    SELECT count(*), encode(sha256(convert_to(coalesce(string_agg(
-               p.position || E'\t' || p.role || E'\t'
-               || iu_core.fn_iu_content_digest(u.media_type, u.title, u.body) || E'\n',
-               '' ORDER BY p.position), ''), 'UTF8')), 'hex')
+    SELECT count(*), iu_core.fn_iu_composition_digest(
+               array_agg(p.role ORDER BY p.position),
+               array_agg(iu_core.fn_iu_content_digest(u.media_type, u.title, u.body)
+                         ORDER BY p.position))
       INTO v_pieces, v_computed
       FROM iu_core.iu_composition_piece AS p
       JOIN iu_core.information_unit AS u ON u.unit_id = p.unit_id

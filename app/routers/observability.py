@@ -1,0 +1,84 @@
+"""`GET /observability/…`: what an operator looks at."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from app.dependencies import DatabaseDep
+from app.http.route import FactoryRoute
+from app.problems import refusals
+from app.schemas.observability import (
+    EventList,
+    EventSummary,
+    FactoryOverview,
+    IntegrityReport,
+    LoggedEventPage,
+    RecordedRefusalPage,
+    RefusalList,
+    TemplateList,
+    TemplateStatePage,
+)
+from app.security import Caller, Scope, require
+from app.services import observability as service
+
+router = APIRouter(
+    prefix="/observability",
+    tags=["observability"],
+    route_class=FactoryRoute,
+    dependencies=[Depends(require(Scope.VIEWER))],
+)
+
+Viewer = Annotated[Caller, Depends(require(Scope.VIEWER))]
+
+
+@router.get("/templates", summary="See how templates and their instances stand")
+async def observe_templates(
+    query: Annotated[TemplateList, Query()], database: DatabaseDep
+) -> TemplateStatePage:
+    """Tells of each template its version, its instances, and whether they are what it says."""
+    return await service.observe_templates(database, query)
+
+
+@router.get(
+    "/events",
+    summary="List the event log",
+    responses=refusals("template_collection_not_found", "template_not_marked"),
+)
+async def observe_events(
+    query: Annotated[EventList, Query()], caller: Viewer, database: DatabaseDep
+) -> LoggedEventPage:
+    """Lists which event composed what, newest first, with the digests to compare."""
+    return await service.observe_events(database, caller, query)
+
+
+@router.get("/summary", summary="Sum the event log up")
+async def summarise_events(database: DatabaseDep) -> EventSummary:
+    """Counts events per template and mode: live ones in the event log, dry runs in the record."""
+    return await service.summarise_events(database)
+
+
+@router.get("/integrity", summary="Check everything")
+async def check_integrity(database: DatabaseDep) -> IntegrityReport:
+    """Computes every digest again from the content, and compares everything with everything.
+
+    It looks at every row. Who asks while a check runs gets its result.
+    """
+    return await service.check_integrity(database)
+
+
+@router.get("/refusals", summary="List what was refused")
+async def observe_refusals(
+    query: Annotated[RefusalList, Query()], database: DatabaseDep
+) -> RecordedRefusalPage:
+    """Lists what was asked for and refused, the last first."""
+    return await service.observe_refusals(database, query)
+
+
+@router.get("/overview", summary="See everything at a glance")
+async def get_overview(database: DatabaseDep) -> FactoryOverview:
+    """Health, gates, counts and rates, refusals by code, drift, orphans, unversioned templates.
+
+    Orphans are those of the last integrity check, because finding them costs a look at every
+    instance; everything else is of now.
+    """
+    return await service.get_overview(database)

@@ -1,0 +1,1 @@
+"""Distributions and deployment: built, installed and run as others would do it."""

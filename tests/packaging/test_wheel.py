@@ -1,0 +1,113 @@
+"""The wheel is all that it takes: outside any checkout it migrates and serves."""
+
+import os
+import signal
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.programs import (
+    ROOT,
+    answer,
+    clean_environment,
+    copy_checkout,
+    empty_environment,
+    free_port,
+    run,
+    running,
+)
+
+# One worker: what is built and installed here is built and installed once.
+pytestmark = [pytest.mark.packaging, pytest.mark.xdist_group("wheel")]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a source distribution that was built from the checkout."""
+    source = tmp_path_factory.mktemp("source")
+    copy_checkout(source)
+    target = tmp_path_factory.mktemp("dist")
+    run(
+        sys.executable, "-m", "build", "--no-isolation", "--outdir", target, source, cwd=source
+    )  # fmt: skip
+    (built,) = target.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin directory of an environment with the locked dependencies and the wheel."""
+    outside = tmp_path_factory.mktemp("outside the checkout")
+    bin_dir = empty_environment(outside / "environment")
+    pip = (bin_dir / "python", "-m", "pip", "install", "--quiet", "--no-input")
+    lock = ROOT / "requirements.txt"
+    run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", lock, cwd=outside)
+    run(*pip, "--no-deps", "--no-index", wheel, cwd=outside)
+    run(bin_dir / "python", "-m", "pip", "check", cwd=outside)
+    return bin_dir
+
+
+def test_the_wheel_holds_the_program_its_migrations_and_the_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read("product_factory-0.1.0.dist-info/METADATA").decode()
+
+    expected = {
+        f"app/{path.relative_to(ROOT)}"
+        for path in (ROOT / "migrations").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    } | {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "app").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    in_packages = {name for name in names if not name.startswith("product_factory-0.1.0.")}
+    assert in_packages == expected
+    assert "product_factory-0.1.0.dist-info/licenses/LICENSE" in names
+    assert "License-Expression: MIT" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+
+
+@pytest.fixture
+def outside(installed: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A working directory that no checkout is above, and the environment of an evaluation."""
+    directory = tmp_path / "somewhere else"
+    directory.mkdir()
+    return (
+        directory,
+        clean_environment(
+            FACTORY_DATA_DIR=str(directory / "the data"),
+            FACTORY_PORT=str(free_port()),
+            PATH=f"{installed}{os.pathsep}{os.environ['PATH']}",
+        ),
+    )
+
+
+def test_the_installed_wheel_migrates_and_serves(
+    outside: tuple[Path, dict[str, str]], installed: Path
+) -> None:
+    directory, env = outside
+    module = run(
+        installed / "python", "-c", "import app; print(app.__file__)", cwd=directory, env=env
+    )
+    assert Path(module.stdout.strip()).is_relative_to(installed.parent)
+
+    migrated = run("factory", "migrate", cwd=directory, env=env)
+    again = run("factory", "migrate", cwd=directory, env=env)
+
+    assert "nothing to do" not in migrated.stdout
+    assert "nothing to do" in again.stdout
+
+    log = directory / "log"
+    with running("factory", "serve", cwd=directory, env=env, log=log) as program:
+        url = f"http://127.0.0.1:{env['FACTORY_PORT']}"
+        ready = answer(f"{url}/readyz", program, log)
+        document = answer(f"{url}/openapi.json", program, log).json()
+        program.send_signal(signal.SIGTERM)
+        code = program.wait(timeout=60)
+
+    assert ready.headers["content-type"].startswith("application/json")
+    assert "/instances/from-event" in document["paths"]
+    assert code == 0, log.read_text()

@@ -17,12 +17,28 @@ from app.http.stack import add_innermost_layers, add_outer_layers
 from app.jwt_tokens import token_verifier
 from app.metrics import Metrics
 from app.openapi import add_problem_components
-from app.routers import composing, health, problems
+from app.routers import (
+    api_keys,
+    composing,
+    gates,
+    health,
+    instances_read,
+    observability,
+    problems,
+    rollback,
+    settings,
+)
 from app.services.readiness import Readiness
 from app.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
     composing.router,
+    instances_read.router,
+    gates.router,
+    rollback.router,
+    settings.router,
+    api_keys.router,
+    observability.router,
     health.router,
     problems.router,
 )
@@ -30,6 +46,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 _TAGS = (
     ("instances", "What events compose: once per event, template and suffix."),
+    ("gates", "What may be done at all, by whom and until when. Closed by default."),
+    ("rollback", "Taking back what events composed."),
+    ("settings", "The settings that are no gates, with their history."),
+    ("api-keys", "Who may call."),
+    ("observability", "What an operator looks at."),
     ("health", "Whether the service lives and can work, and what it counts."),
     ("problems", "What a refusal means, and what helps."),
 )

@@ -148,7 +148,6 @@ CONFLICTS = (
         "The plan's ground has moved",
         "What the plan selected is not what is there now. Nothing was deleted.",
         "Ask for a new plan, look at it, and apply that one.",
-        _optional("plan_digest", str, "The digest that a new plan would have.", "9f86d081" * 8),
         kind=Kind.PRECONDITION,
         status=412,
     ),

@@ -1,0 +1,81 @@
+"""`/rollback`: taking back what events composed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from app.dependencies import DatabaseDep
+from app.http.route import FactoryRoute
+from app.problems import refusals
+from app.schemas.rollback import (
+    ActorRolledBack,
+    ApplyRollback,
+    PlanRollback,
+    ReleaseRollbackKeys,
+    RollbackApplied,
+    RollbackByActor,
+    RollbackKeysReleased,
+    RollbackPlan,
+)
+from app.security import Caller, Scope, require
+from app.services import rollback
+
+router = APIRouter(prefix="/rollback", tags=["rollback"], route_class=FactoryRoute)
+
+Producer = Annotated[Caller, Depends(require(Scope.PRODUCER))]
+
+_SELECTION = ("actor_not_allowed", "template_collection_not_found", "too_large")
+
+
+@router.post("/plan", summary="Plan a rollback", responses=refusals(*_SELECTION))
+async def plan_rollback(
+    order: PlanRollback, caller: Producer, database: DatabaseDep
+) -> RollbackPlan:
+    """Count what a rollback would remove, and what stands against it. Changes nothing.
+
+    Another's work needs the scope `operator`. At most 10,000 instances of 64 actors.
+    """
+    return await rollback.plan_rollback(database, caller, order)
+
+
+@router.post(
+    "/apply",
+    summary="Apply a plan",
+    responses=refusals(*_SELECTION, "plan_stale", "rollback_blocked"),
+)
+async def apply_rollback(
+    order: ApplyRollback, caller: Producer, database: DatabaseDep
+) -> RollbackApplied:
+    """Remove exactly what was planned, in one transaction, or nothing.
+
+    What others rolled back since is `gone`; anything else that has changed makes the plan stale. A
+    tombstone of each instance stays, and keeps its key unless it is released. Needs no gate.
+    Another's work needs the scope `operator`.
+    """
+    return await rollback.apply_rollback(database, caller, order)
+
+
+@router.post(
+    "/by-actor",
+    summary="Roll back an actor",
+    responses=refusals("actor_not_allowed", "too_large", "rollback_blocked"),
+)
+async def rollback_by_actor(
+    order: RollbackByActor, caller: Producer, database: DatabaseDep
+) -> ActorRolledBack:
+    """Remove all that one actor composed, in one step; a dry run unless told otherwise.
+
+    Needs no gate. Another's work needs the scope `operator`.
+    """
+    return await rollback.rollback_by_actor(database, caller, order)
+
+
+@router.post("/release-keys", summary="Release kept keys", responses=refusals(*_SELECTION))
+async def release_rollback_keys(
+    order: ReleaseRollbackKeys, caller: Producer, database: DatabaseDep
+) -> RollbackKeysReleased:
+    """Give back the keys of what was rolled back, so that the same events may compose again.
+
+    The tombstones stay. Another's work needs the scope `operator`.
+    """
+    return await rollback.release_rollback_keys(database, caller, order)

@@ -1,0 +1,128 @@
+"""Taking back what was composed (design, §14). No gate is asked: undoing works when all is shut."""
+
+from typing import Any
+
+from app.db import rollback as db
+from app.db.accountable import Accountable
+from app.db.engine import Database, Transaction
+from app.db.limits import BULK
+from app.refusals.from_database import refusal_from_status
+from app.schemas.rollback import (
+    ActorRolledBack,
+    ApplyRollback,
+    PlanRollback,
+    ReleaseRollbackKeys,
+    RollbackApplied,
+    RollbackByActor,
+    RollbackKeysReleased,
+    RollbackPlan,
+    RollbackSelectors,
+)
+from app.security import Caller, Scope
+
+
+async def plan_rollback(database: Database, caller: Caller, order: PlanRollback) -> RollbackPlan:
+    """Count what a rollback would remove; changes nothing.
+
+    Refuses with `actor_not_allowed`, `template_collection_not_found`, `too_large`.
+    """
+    selection = _selection(order.selectors, caller)
+
+    async def work(tx: Transaction) -> dict[str, Any]:
+        return await db.plan_rollback(tx, selection, _accountable(caller))
+
+    members = _granted(await database.run(work, limits=BULK, repeatable=True))
+    return RollbackPlan.model_validate({**members, "selectors": order.selectors})
+
+
+async def apply_rollback(
+    database: Database, caller: Caller, order: ApplyRollback
+) -> RollbackApplied:
+    """Remove exactly what was planned, or nothing.
+
+    Refuses as `plan_rollback`, and with `plan_stale` and `rollback_blocked`.
+    """
+    selection = _selection(order.selectors, caller)
+    planned = db.Planned(order.plan_digest, order.planned_at)
+
+    async def work(tx: Transaction) -> dict[str, Any]:
+        return await db.apply_rollback(
+            tx,
+            selection,
+            planned,
+            order.reason,
+            _accountable(caller),
+            release_keys=order.release_keys,
+            acknowledge_delivered=order.acknowledge_delivered,
+        )
+
+    # The request's id names the rollback: a second run finds its tombstones.
+    members = _granted(await database.run(work, limits=BULK, repeatable=True))
+    return RollbackApplied.model_validate(members)
+
+
+async def rollback_by_actor(
+    database: Database, caller: Caller, order: RollbackByActor
+) -> ActorRolledBack:
+    """Remove all that one actor composed, or, by default, only say what that would be.
+
+    Refuses with `actor_not_allowed`, `too_large`, `rollback_blocked`.
+    """
+
+    async def work(tx: Transaction) -> dict[str, Any]:
+        return await db.rollback_by_actor(
+            tx,
+            order.actor,
+            order.reason,
+            _allowed_actors(caller),
+            _accountable(caller),
+            dry_run=order.dry_run,
+            release_keys=order.release_keys,
+        )
+
+    members = _granted(await database.run(work, limits=BULK, repeatable=True))
+    return ActorRolledBack.model_validate(members)
+
+
+async def release_rollback_keys(
+    database: Database, caller: Caller, order: ReleaseRollbackKeys
+) -> RollbackKeysReleased:
+    """Give back the keys of what was rolled back: the same events may compose again.
+
+    Refuses as `plan_rollback`.
+    """
+    selection = _selection(order.selectors, caller)
+
+    async def work(tx: Transaction) -> dict[str, Any]:
+        return await db.release_rollback_keys(tx, selection, order.reason, _accountable(caller))
+
+    # Not repeatable: a second run would say that there was nothing to give back.
+    members = _granted(await database.run(work, limits=BULK))
+    return RollbackKeysReleased.model_validate(members)
+
+
+def _selection(selectors: RollbackSelectors, caller: Caller) -> db.Selection:
+    return db.Selection(
+        actor=selectors.actor,
+        operation_id=selectors.operation_id,
+        event_id=selectors.event_id,
+        template=selectors.template,
+        composed_from=selectors.composed_from,
+        composed_to=selectors.composed_to,
+        allowed_actors=_allowed_actors(caller),
+    )
+
+
+def _allowed_actors(caller: Caller) -> str | None:
+    """Whose work the caller may roll back; reading others' work is not enough for that."""
+    return None if caller.scope.reaches(Scope.OPERATOR) else caller.own_actors
+
+
+def _accountable(caller: Caller) -> Accountable:
+    return Accountable(caller.actor, caller.principal, caller.request_id)
+
+
+def _granted(answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["status"] != "ok":
+        raise refusal_from_status(answer)
+    return {name: value for name, value in answer.items() if name != "status"}

@@ -485,3 +485,5 @@ async def test_a_storm_of_rollbacks_and_composers_leaves_an_instance_or_a_tombst
     counts = await row_counts(owner)
     assert counts["collections"] == counts["lineage"] == counts["log"] == counts["counted"]
     assert counts["tombstones"] == sum(deleted) == await rolled_back_messages(owner)
+    integrity = await owner.fetchval("SELECT iu_core.fn_iu_verify_integrity()")
+    assert integrity["findings"] == []

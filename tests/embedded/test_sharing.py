@@ -23,17 +23,20 @@ def bystander(start: Start, data_dir: Path) -> Iterator["subprocess.Popen[bytes]
     process.wait()
 
 
-def left_behind(data_dir: Path, pid: int) -> None:
-    """Write what a power cut leaves: a claim whose number belongs to `pid` by now."""
-    claim = data_dir / "postgres" / "postmaster.pid"
-    text = f"{pid}\n{data_dir}/postgres\n1700000000\n5432\n.\n\n 16040107         1\nready   \n"
-    claim.write_text(text)
-    owner = (data_dir / "postgres").stat()
-    os.chown(claim, owner.st_uid, owner.st_gid)
-    claim.chmod(0o600)
-    socket_claim = data_dir / "postgres" / ".s.PGSQL.5432.lock"
-    socket_claim.write_text(text)
-    os.chown(socket_claim, owner.st_uid, owner.st_gid)
+CLAIMS = ("postmaster.pid", ".s.PGSQL.5432.lock")
+
+
+def left_behind(data_dir: Path, pid: int, claims: tuple[str, ...] = CLAIMS) -> None:
+    """Write what a power cut leaves: claims whose number belongs to `pid` by now."""
+    cluster = data_dir / "postgres"
+    owner = cluster.stat()
+    for name in claims:
+        claim = cluster / name
+        claim.write_text(
+            f"{pid}\n{cluster}\n1700000000\n5432\n.\n\n 16040107         1\nready   \n"
+        )
+        os.chown(claim, owner.st_uid, owner.st_gid)
+        claim.chmod(0o600)
 
 
 def test_two_programs_share_a_server_and_the_last_stops_it(run: Run, data_dir: Path) -> None:
@@ -181,10 +184,11 @@ def test_sigterm_to_the_guard_stops_the_server_for_good(run: Run, data_dir: Path
     program.leave()
 
 
+@pytest.mark.parametrize("claims", [CLAIMS, CLAIMS[:1], CLAIMS[1:]])
 def test_an_unrelated_process_under_a_stale_number_survives(
-    start: Start, data_dir: Path, bystander: "subprocess.Popen[bytes]"
+    start: Start, data_dir: Path, bystander: "subprocess.Popen[bytes]", claims: tuple[str, ...]
 ) -> None:
-    left_behind(data_dir, bystander.pid)
+    left_behind(data_dir, bystander.pid, claims)
     server = start()
     assert postmaster(data_dir) != bystander.pid
     assert bystander.poll() is None

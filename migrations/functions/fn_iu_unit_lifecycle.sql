@@ -21,7 +21,7 @@ BEGIN
     IF p_to_life IS NULL OR p_to_life NOT IN ('draft', 'active', 'superseded', 'retired') THEN
         RETURN iu_core.fn_iu_refuse(v_command, 'invalid_input', jsonb_build_object('errors',
             jsonb_build_array(iu_core.fn_iu_field_error(
-                '/life', 'life', 'must be draft, active, superseded or retired'))),
+                '/to_life', 'life', 'must be draft, active, superseded or retired'))),
             p_actor, p_principal, p_request_id);
     END IF;
     IF iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) IS NOT NULL THEN

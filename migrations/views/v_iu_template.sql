@@ -1,32 +1,33 @@
 -- grant: iu_app, iu_reader
 -- One row per marked template, also those that have no place in a version chain yet.
---   version_number              that of its key
---   version_status              current, superseded, withdrawn; unversioned when it is in no chain
+--   version, version_number     those of its key
+--   status                      NULL: it has no place in a version chain
+--   supersedes                  the key of its predecessor in the chain
 --   family_chain_length         how many versions the chain has, withdrawn ones not counted
---   digest_drift_from_previous  whether its pieces differ from those of the version it supersedes
---   chain_revision              NULL when the family has no chain
+--   digest_drift_from_previous  whether its pieces differ from its predecessor's; NULL: it has none
+--   chain_revision              NULL: the family has no chain
 CREATE OR REPLACE VIEW iu_core.v_iu_template AS
 SELECT
     r.template_collection_id,
     r.template_key,
-    split_part(r.template_key, '/', 1) AS family_key,
+    split_part(r.template_key, '/', 1) AS family,
+    split_part(r.template_key, '/', 2) AS version,
     substring(r.template_key FROM '/v([0-9]+)$')::integer AS version_number,
-    coalesce(v.status, 'unversioned') AS version_status,
+    v.status,
     v.template_collection_id IS NULL AS template_without_version,
+    coalesce(f.title, '') AS title,
+    coalesce(f.description, '') AS description,
     r.composition_digest,
     r.piece_count,
-    v.supersedes_collection_id,
-    p.template_key AS supersedes_template_key,
-    coalesce((SELECT count(*) FROM iu_core.iu_collection_template_version AS c
-               WHERE c.family_id = v.family_id AND c.status <> 'withdrawn'), 0)::integer
-        AS family_chain_length,
-    coalesce(p.composition_digest <> r.composition_digest, false) AS digest_drift_from_previous,
     (SELECT coalesce(jsonb_object_agg(a.axis, jsonb_build_object(
                          'unit_count', a.unit_count, 'values', a.axis_values)), '{}'::jsonb)
        FROM iu_core.iu_composition_axis AS a
       WHERE a.composition_digest = r.composition_digest) AS axes,
-    coalesce(f.title, '') AS title,
-    coalesce(f.description, '') AS description,
+    p.template_key AS supersedes,
+    coalesce((SELECT count(*) FROM iu_core.iu_collection_template_version AS c
+               WHERE c.family_id = v.family_id AND c.status <> 'withdrawn'), 0)::integer
+        AS family_chain_length,
+    r.composition_digest <> p.composition_digest AS digest_drift_from_previous,
     f.chain_revision,
     r.marked_by,
     r.marked_at,

@@ -5,7 +5,7 @@
 CREATE OR REPLACE VIEW iu_core.v_iu_template_current_log AS
 SELECT
     l.current_id,
-    f.family_key,
+    f.family_key AS family,
     l.template_collection_id,
     r.template_key,
     l.current_from,

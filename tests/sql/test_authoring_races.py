@@ -154,7 +154,7 @@ async def retired_in_use(owner: asyncpg.Connection) -> int:
     count: int = await owner.fetchval(
         """SELECT count(*) FROM iu_core.v_iu_template AS t
              JOIN iu_core.v_iu_template_piece AS p USING (template_collection_id)
-            WHERE t.version_status = 'current' AND p.life = 'retired'"""
+            WHERE t.status = 'current' AND p.life = 'retired'"""
     )
     return count
 
@@ -329,7 +329,7 @@ async def test_a_version_that_is_being_composed_from_is_not_withdrawn(
         assert await owner.fetchval(
             """SELECT count(*) FROM iu_core.iu_collection_template_instance_lineage
                  JOIN iu_core.v_iu_template USING (template_collection_id)
-                WHERE version_status = 'withdrawn'"""
+                WHERE status = 'withdrawn'"""
         )
 
 

@@ -108,11 +108,11 @@ async def test_a_marked_collection_is_a_template_without_a_version(
     }
     row = await one_row(
         app_conn,
-        """SELECT template_key, version_number, version_status, template_without_version,
+        """SELECT template_key, version_number, status, template_without_version,
                   piece_count, family_chain_length, chain_revision, marked_by, reason
              FROM iu_core.v_iu_template""",
     )
-    assert tuple(row) == (f"{FAMILY}/v1", 1, "unversioned", True, 2, 0, None, AUTHOR, "kept")
+    assert tuple(row) == (f"{FAMILY}/v1", 1, None, True, 2, 0, None, AUTHOR, "kept")
     assert delta(before, await row_counts(owner)) == {"iu_collection_template_registry": 1}
     assert await integrity_findings(owner) == ["template_without_version"]
     # It keeps its pieces in use, and can be composed from.
@@ -191,7 +191,7 @@ async def test_registering_the_first_version_makes_the_family(
     }
     row = await one_row(
         app_conn,
-        """SELECT version_status, template_without_version, title, chain_revision, versioned_by,
+        """SELECT status, template_without_version, title, chain_revision, versioned_by,
                   reason FROM iu_core.v_iu_template""",
     )
     assert tuple(row) == ("current", False, "Status report", 1, AUTHOR, "late")
@@ -214,10 +214,10 @@ async def test_a_registered_version_takes_the_place_that_its_number_says(
 
     await register(app_conn, ref[5])
     assert await chain_of(app_conn, FAMILY) == {
-        "v1": ("unversioned", None),
-        "v3": ("unversioned", None),
+        "v1": (None, None),
+        "v3": (None, None),
         "v5": ("current", None),
-        "v9": ("unversioned", None),
+        "v9": (None, None),
     }
     await register(app_conn, ref[1])
     await register(app_conn, ref[9], expected_revisions=[2])

@@ -65,18 +65,18 @@ async def test_a_first_version_is_current_and_every_digest_can_be_recomputed(
     assert str(row.pop("template_collection_id")) == collection
     assert row == {
         "template_key": f"{FAMILY}/v1",
-        "family_key": FAMILY,
+        "family": FAMILY,
+        "version": "v1",
         "version_number": 1,
-        "version_status": "current",
+        "status": "current",
         "template_without_version": False,
         "composition_digest": composition_digest_of(
             [("intro", shared_digest), ("step", new_digest), ("outro", shared_digest)]
         ),
         "piece_count": 3,
-        "supersedes_collection_id": None,
-        "supersedes_template_key": None,
+        "supersedes": None,
         "family_chain_length": 1,
-        "digest_drift_from_previous": False,
+        "digest_drift_from_previous": None,
         "axes": {
             "DIEU-28": {"unit_count": 2, "values": ["hr", "it"]},
             "DIEU-32": {"unit_count": 1, "values": ["x"]},
@@ -245,7 +245,7 @@ async def test_a_next_version_by_edits_supersedes_by_itself(
     row = await one_row(
         app_conn,
         """SELECT family_chain_length, digest_drift_from_previous, chain_revision
-             FROM iu_core.v_iu_template WHERE version_status = 'current'""",
+             FROM iu_core.v_iu_template WHERE status = 'current'""",
     )
     assert tuple(row) == (2, True, 2)
     assert delta(before, await row_counts(owner)) == {
@@ -315,7 +315,7 @@ async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
 
     await create_version(app_conn, FAMILY, edits=edits)
     digest = await app_conn.fetchval(
-        "SELECT composition_digest FROM iu_core.v_iu_template WHERE version_status = 'current'"
+        "SELECT composition_digest FROM iu_core.v_iu_template WHERE status = 'current'"
     )
     assert digest == would_be["composition_digest"]
 

@@ -94,12 +94,11 @@ async def pieces_of(connection: asyncpg.Connection, key: str) -> list[tuple[int,
 
 async def chain_of(
     connection: asyncpg.Connection, family: str
-) -> dict[str, tuple[str, str | None]]:
+) -> dict[str, tuple[str | None, str | None]]:
     """Status and superseded version of each template of a family, by the version's name."""
     rows = await connection.fetch(
-        """SELECT split_part(template_key, '/', 2), version_status,
-                  split_part(supersedes_template_key, '/', 2)
-             FROM iu_core.v_iu_template WHERE family_key = $1 ORDER BY version_number""",
+        """SELECT version, status, split_part(supersedes, '/', 2)
+             FROM iu_core.v_iu_template WHERE family = $1 ORDER BY version_number""",
         family,
     )
     return {version: (status, superseded) for version, status, superseded in rows}

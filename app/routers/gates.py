@@ -74,13 +74,14 @@ async def get_gate(key: GateKey, database: DatabaseDep) -> GateDetails:
 @router.put(
     "/{key}",
     summary="Open or close a gate",
-    responses=refusals("actor_not_allowed", "gate_not_found", "gate_sealed"),
+    responses=refusals("actor_not_allowed", "gate_not_found", "gate_sealed", "operation_state"),
 )
 async def set_gate(
     key: GateKey, order: SetGate, caller: Operator, database: DatabaseDep
 ) -> GateSet:
     """Open a gate until it is closed, or close it and end its leases.
 
+    An opening that comes upon a closing is refused with `operation_state`: the closing stands.
     A closing needs no precondition, and may be repeated. It is answered when nothing that the gate
     guards can be committed any more; see `draining`. The gate of delivery, sealing and unsealing
     need the scope `admin`.
@@ -105,14 +106,15 @@ async def list_gate_history(
     "/{key}/leases",
     status_code=201,
     summary="Open a gate for a while",
-    responses=refusals("actor_not_allowed", "gate_not_found", "gate_sealed"),
+    responses=refusals("actor_not_allowed", "gate_not_found", "gate_sealed", "operation_state"),
 )
 async def lease_gate(
     key: GateKey, order: TakeLease, caller: Operator, database: DatabaseDep
 ) -> Lease:
     """Open a gate for at most 24 hours: for one actor or for all, for some uses or for any number.
 
-    Leases add up; closing the gate ends them all. The gate of delivery needs the scope `admin`.
+    Leases add up; closing the gate ends them all, and one that comes upon a closing is refused
+    with `operation_state`. The gate of delivery needs the scope `admin`.
     """
     return await gates.lease_gate(database, caller, key, order)
 

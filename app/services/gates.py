@@ -99,8 +99,8 @@ async def set_gate(database: Database, caller: Caller, key: str, order: SetGate)
     """Open a gate until it is closed, or close it, seal it, unseal it.
 
     A closing is answered when nobody whom the gate admitted can commit any more, or with
-    `draining`. Refuses with `gate_not_found`, `gate_sealed`, and `forbidden` below admin for the
-    gate of delivery and for seals.
+    `draining`. Refuses with `gate_not_found`, `gate_sealed`, `operation_state` for an opening that
+    waited for a closing, and `forbidden` below admin for the gate of delivery and for seals.
     """
     gate_key = full_key(key)
     _need_scope(caller, gate_key, touches_seal=order.seal is not None)
@@ -151,8 +151,9 @@ async def close_all_gates(
 async def lease_gate(database: Database, caller: Caller, key: str, order: TakeLease) -> Lease:
     """Open a gate for a while.
 
-    Refuses with `gate_not_found`, `gate_sealed`, `invalid_input` for uses where none are counted,
-    and `forbidden` below admin for the gate of delivery.
+    Refuses with `gate_not_found`, `gate_sealed`, `operation_state` where it waited for a closing,
+    `invalid_input` for uses where none are counted, and `forbidden` below admin for the gate of
+    delivery.
     """
     gate_key = full_key(key)
     _need_scope(caller, gate_key)

@@ -2,9 +2,9 @@
 -- Opens a gate for a while: p_seconds, 1 to 86400, from now on; for one actor only, or for all
 -- when p_for_actor is NULL; for a number of newly composed instances, or any when p_uses is NULL.
 -- Only the two gates of composing count uses. Leases add up; closing the gate ends them all.
--- Locks the gate's row, for which only other openings, leases and closings wait. Answers
--- {"status": "ok", "lease_id", "opened_at", "expires_at"}; refuses with invalid_input,
--- gate_not_found, gate_sealed.
+-- Locks the gate's row, for which only other openings, leases and closings wait. A lease that waited
+-- for a closing is not taken. Answers {"status": "ok", "lease_id", "opened_at", "expires_at"};
+-- refuses with invalid_input, gate_not_found, gate_sealed, operation_state.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_gate_lease(
     p_gate_key text, p_for_actor text, p_uses integer, p_seconds integer, p_reason text,
     p_actor text, p_principal text, p_request_id uuid)
@@ -15,7 +15,6 @@ AS $$
 DECLARE
     v_now     timestamptz;
     v_refused jsonb;
-    v_gate    iu_core.iu_core_config;
     v_lease   iu_core.iu_gate_lease;
 BEGIN
     v_refused := iu_core.fn_iu_gate_invalid('lease_gate', p_gate_key, p_reason, p_actor, p_principal,
@@ -33,23 +32,21 @@ BEGIN
                   p_seconds BETWEEN 1 AND 86400],
             p_actor, p_principal, p_request_id);
     END IF;
+    IF v_refused IS NULL THEN
+        v_refused := iu_core.fn_iu_gate_lock_to_open('lease_gate', p_gate_key, p_actor, p_principal,
+                                                     p_request_id);
+    END IF;
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
-    END IF;
-
-    PERFORM iu_core.fn_iu_gate_lock_rows(ARRAY[p_gate_key]);
-    SELECT c.* INTO v_gate FROM iu_core.iu_core_config AS c WHERE c.config_key = p_gate_key;
-    IF v_gate.sealed_at IS NOT NULL THEN
-        RETURN iu_core.fn_iu_refuse('lease_gate', 'gate_sealed',
-                                    jsonb_build_object('gate', p_gate_key),
-                                    p_actor, p_principal, p_request_id);
     END IF;
 
     v_now := iu_core.fn_iu_now();
     INSERT INTO iu_core.iu_gate_lease
            (gate_key, epoch, actor, uses_limit, uses_left, opened_by, reason, opened_at, expires_at)
-    VALUES (p_gate_key, v_gate.lease_epoch, p_for_actor, p_uses, p_uses, p_actor, p_reason, v_now,
-            v_now + make_interval(secs => p_seconds))
+    SELECT c.config_key, c.lease_epoch, p_for_actor, p_uses, p_uses, p_actor, p_reason, v_now,
+           v_now + make_interval(secs => p_seconds)
+      FROM iu_core.iu_core_config AS c
+     WHERE c.config_key = p_gate_key
     RETURNING * INTO v_lease;
     PERFORM iu_core.fn_iu_config_note(
         p_gate_key, 'lease',

@@ -1,7 +1,7 @@
 """`factory rollback`: plan, look, apply."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -47,37 +47,21 @@ def rollback(
     }
     selected = {name: value for name, value in selectors.items() if value is not None}
     client = Client(as_json=as_json)
-    plan = client.call("POST", "/rollback/plan", json=selected).json()
-    document = (
-        plan
-        if not apply
-        else _apply(
-            client,
-            selected,
-            plan,
-            {
-                "release_keys": release_keys,
-                "acknowledge_delivered": acknowledge_delivered,
-                "reason": reason,
-            },
-        )
-    )
+    plan = client.call("POST", "/rollback/plan", json={"selectors": selected}).json()
+    document = plan
+    if apply:
+        order = {
+            "selectors": selected,
+            "plan_digest": plan["plan_digest"],
+            "planned_at": plan["planned_at"],
+            "release_keys": release_keys,
+            "acknowledge_delivered": acknowledge_delivered,
+            "reason": reason,
+        }
+        document = client.call("POST", "/rollback/apply", json=order).json()
     if as_json:
         print_json(document)
         return
     print_members(document)
     if not apply:
         console.print("Nothing was removed. Say --apply --reason '…' to remove it.")
-
-
-def _apply(
-    client: Client, selected: dict[str, Any], plan: dict[str, Any], options: dict[str, Any]
-) -> dict[str, Any]:
-    order = {
-        **selected,
-        **options,
-        "plan_digest": plan["plan_digest"],
-        "planned_at": plan["planned_at"],
-    }
-    document: dict[str, Any] = client.call("POST", "/rollback/apply", json=order).json()
-    return document

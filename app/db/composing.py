@@ -41,9 +41,7 @@ def _arguments(
     return (*(list(column) for column in columns), operation_id, window)
 
 
-async def compose_many(
-    database: Database, items: Sequence[ComposeItem]
-) -> list[dict[str, Any]]:
+async def compose_many(database: Database, items: Sequence[ComposeItem]) -> list[dict[str, Any]]:
     """One answer per item, in their order (fn_iu_auto_instantiate_many), committed.
 
     Safe to send again after an ambiguous COMMIT, because the request ids are the same.

@@ -3,11 +3,8 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from app.errors import Refusal
-from app.http.route import ONE_ITEM
-from app.http.strict_json import json_size
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
     Actor,
@@ -77,14 +74,8 @@ class InstantiateFromEvent(WireModel):
     require_current: bool = Field(False, description="Refuse a version that was superseded.")
 
 
-def _within_one_item(value: Any) -> Any:
-    if json_size(value) > ONE_ITEM:
-        raise Refusal("too_large", limit=ONE_ITEM, counted="bytes of one item")
-    return value
-
-
 BulkItems = Annotated[
-    list[Annotated[InstantiateFromEvent, BeforeValidator(_within_one_item)]],
+    list[InstantiateFromEvent],
     Field(min_length=1, description=f"At most {MAX_BULK_ITEMS} items."),
 ]
 

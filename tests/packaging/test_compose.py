@@ -27,7 +27,7 @@ FACTORY = [sys.executable, "-c", "from app.cli import main; main()"]
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     """A server of its own: the roles' passwords are changed on it."""
-    with EmbeddedPostgres(tmp_path / "server", options={"fsync": "off"}) as embedded:
+    with EmbeddedPostgres(tmp_path / "server") as embedded:
         yield embedded
 
 

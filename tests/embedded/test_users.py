@@ -267,6 +267,33 @@ def test_a_copy_that_root_did_not_make_is_refused(
 
 
 @as_root
+def test_two_programs_that_copy_at_once_share_the_copy(
+    data_dir: Path, open_place: Path, closed_bin_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_binaries, "_RUNTIME_PARENTS", (open_place,))
+    account = embedded_account.choose_account(data_dir / "postgres")
+    first = reachable_bin_dir(closed_bin_dir, account)
+    seen = iter([False])
+    monkeypatch.setattr(os.path, "lexists", lambda path: next(seen))
+    assert reachable_bin_dir(closed_bin_dir, account) == first
+    assert list(open_place.iterdir()) == [first.parents[2]]
+
+
+@as_root
+def test_a_machine_without_a_place_for_the_copy_is_told(
+    data_dir: Path, tmp_path: Path, closed_bin_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_binaries, "_RUNTIME_PARENTS", (tmp_path / "none",))
+    account = embedded_account.choose_account(data_dir / "postgres")
+    with pytest.raises(EmbeddedError) as caught:
+        reachable_bin_dir(closed_bin_dir, account)
+    assert str(caught.value) == (
+        f"An unprivileged user cannot run the PostgreSQL in {closed_bin_dir}, and there is no "
+        f"place for a copy in {tmp_path}/none: run as an ordinary user."
+    )
+
+
+@as_root
 def test_binaries_that_cannot_be_copied_are_refused(
     data_dir: Path, tmp_path: Path, closed_bin_dir: Path
 ) -> None:

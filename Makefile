@@ -51,6 +51,7 @@ openapi: dev ## write docs/openapi.json from the program
 	@$(bin)/python -m app.openapi docs/openapi.json
 
 docs: openapi ## write every document that is made from the program
+	@$(bin)/python -m app.errors docs/errors.md
 
 lock: dev ## pin the newest versions, with hashes for every platform
 	@$(bin)/python tools/lock.py $(ARGS)

@@ -15,6 +15,7 @@ from tests.support.composing import Item, compose, compose_one
 from tests.support.databases import Connect
 from tests.support.http import Service
 from tests.support.interleaving import wait_until
+from tests.support.loose_templates import make_loose_template
 from tests.support.rollback import edit
 from tests.support.templates import Template, close_gates, make_template, open_gates
 
@@ -360,14 +361,7 @@ async def test_an_overview_of_a_factory_that_was_just_set_up(
 async def test_an_overview_that_asks_for_attention(
     service: Service, owner: asyncpg.Connection, template: Template
 ) -> None:
-    loose = await make_template(owner, "tpl:file:loose")
-    await owner.execute(
-        "DELETE FROM iu_core.iu_collection_template_current_log WHERE family_id = $1",
-        loose.family_id,
-    )
-    await owner.execute(
-        "DELETE FROM iu_core.iu_collection_template_version WHERE family_id = $1", loose.family_id
-    )
+    loose = await make_loose_template(owner, "tpl:file:loose")
     answers = await compose(
         owner,
         *(Item(template.key) for _ in range(3)),

@@ -10,8 +10,17 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests.support.authoring import (
+    AUTHORING,
+    call,
+    content,
+    create_piece,
+    create_template,
+    create_version,
+)
 from tests.support.composing import Item, compose
 from tests.support.databases import Connect
+from tests.support.loose_templates import make_loose_template
 from tests.support.rollback import by_actor, edit, many
 from tests.support.templates import Template, make_template, open_gates
 
@@ -453,14 +462,7 @@ async def test_templates_and_counters_that_were_tampered_with_are_named(
 async def test_a_template_without_a_version_is_reported_and_is_no_fault(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, world: World
 ) -> None:
-    loose = await make_template(owner, "tpl:file:loose")
-    await owner.execute(
-        "DELETE FROM iu_core.iu_collection_template_current_log WHERE family_id = $1",
-        loose.family_id,
-    )
-    await owner.execute(
-        "DELETE FROM iu_core.iu_collection_template_version WHERE family_id = $1", loose.family_id
-    )
+    await make_loose_template(owner, "tpl:file:loose")
     answer = await integrity(app_conn)
     assert (answer["holds"], answer["counts"]) == (True, {"template_without_version": 1})
 
@@ -485,6 +487,66 @@ async def test_it_holds_after_a_rollback_and_after_composing_again(
     await by_actor(owner, "hr-bot", release_keys=True)
     assert (await integrity(app_conn))["counts"] == {}
     await compose(owner, again)
+    assert (await integrity(app_conn))["counts"] == {}
+
+
+async def test_it_holds_after_each_thing_that_authors_do(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    await open_gates(owner, *AUTHORING)
+    family = "tpl:wf:offboarding"
+    draft = await create_piece(app_conn, "draft", life="draft", axes={"DIEU-28": "x"})
+    piece = await create_piece(app_conn, "kept")
+    ended = {"title": "", "description": "", "expected_revisions": None, "reason": "test"}
+    for done in (
+        create_template(app_conn, family),
+        create_version(app_conn, family, edits=[{"op": "remove", "position": 1}]),
+        call(
+            app_conn,
+            "fn_iu_template_withdraw",
+            ref=f"{family}/v2",
+            expected_revisions=None,
+            reason="wrong",
+        ),
+        create_version(
+            app_conn,
+            family,
+            edits=[
+                {"op": "insert", "position": 1, "piece": content("new", "new")},
+                {"op": "move", "position": 1, "to": 3},
+            ],
+        ),
+        call(
+            app_conn,
+            "fn_iu_unit_lifecycle",
+            unit_id=draft["unit_id"],
+            to_life="active",
+            reason="ready",
+        ),
+        call(
+            app_conn,
+            "fn_iu_piece_revise",
+            unit_id=piece["unit_id"],
+            **content("revised"),
+            axes=None,
+            reason="typo",
+        ),
+        call(
+            app_conn,
+            "fn_iu_unit_lifecycle",
+            unit_id=draft["unit_id"],
+            to_life="retired",
+            reason="unused",
+        ),
+    ):
+        answer = await done
+        assert answer["status"] == "ok", answer
+        assert (await integrity(app_conn))["counts"] == {}, answer
+
+    loose = await make_loose_template(owner, "tpl:file:loose")
+    assert (await integrity(app_conn))["counts"] == {"template_without_version": 1}
+    registered = await call(app_conn, "fn_iu_template_register_version", ref=loose.key, **ended)
+    assert registered["status"] == "ok"
     assert (await integrity(app_conn))["counts"] == {}
 
 

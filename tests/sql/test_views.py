@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from app.db.engine import Transaction
 from app.db.instances_read import InstanceFilters, list_instances
 from tests.support.composing import Item, compose, compose_one
+from tests.support.loose_templates import make_loose_template
 from tests.support.rollback import by_actor, edit, many
 from tests.support.rows import one_row
 from tests.support.templates import Template, make_template, open_gates
@@ -189,12 +190,7 @@ async def test_the_summary_counts_live_ones_in_the_log_and_dry_runs_in_the_recor
 async def test_template_observability_in_numbers(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, v1: Template, v2: Template
 ) -> None:
-    unversioned = await make_template(owner, "tpl:file:loose")
-    await owner.execute("DELETE FROM iu_core.iu_collection_template_current_log")
-    await owner.execute(
-        "DELETE FROM iu_core.iu_collection_template_version WHERE template_collection_id = $1",
-        unversioned.collection_id,
-    )
+    await make_loose_template(owner, "tpl:file:loose")
     await compose(
         app_conn,
         Item(v1.key),

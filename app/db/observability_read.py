@@ -28,6 +28,8 @@ from app.db.examined import examined_page, examined_page_query
 from app.db.gates import GATE
 from app.db.keyset import page_query
 
+Row = dict[str, Any]
+
 _TIME = DateTime(timezone=True)
 
 LISTED_IN_OVERVIEW = 100
@@ -181,37 +183,42 @@ async def verify_integrity(transaction: Transaction) -> dict[str, Any]:
 class Overview:
     """What the overview is made of, each part as it comes from its view."""
 
-    totals: RowMapping
-    troubled: Sequence[RowMapping]
-    gates: Sequence[RowMapping]
-    activity: RowMapping
-    refusals: Sequence[RowMapping]
-    integrity: RowMapping | None
-    schema: RowMapping
+    totals: Row
+    troubled: list[Row]
+    gates: list[Row]
+    activity: Row
+    refusals: list[Row]
+    integrity: Row | None
+    schema: Row
 
 
 async def overview(transaction: Transaction) -> Overview:
     """All of it; nothing here looks at every instance."""
     c = TEMPLATE.c
+    troubled = (
+        select(c.template_key, c.diverges, c.template_without_version)
+        .where(or_(c.diverges != 0, c.template_without_version))
+        .order_by(c.template_key)
+        .limit(LISTED_IN_OVERVIEW)
+    )
+    refusals = select(REFUSAL_BY_CODE).order_by(REFUSAL_BY_CODE.c.code)
+    (totals,) = await _rows(transaction, _totals())
+    (activity,) = await _rows(transaction, select(ACTIVITY))
+    (schema,) = await _rows(transaction, select(SCHEMA_VERSION))
+    checks = await _rows(transaction, select(INTEGRITY_CHECK))
     return Overview(
-        totals=await _only(transaction, _totals()),
-        troubled=await transaction.rows(
-            select(c.template_key, c.diverges, c.template_without_version)
-            .where(or_(c.diverges != 0, c.template_without_version))
-            .order_by(c.template_key)
-            .limit(LISTED_IN_OVERVIEW)
-        ),
-        gates=await transaction.rows(select(GATE).order_by(GATE.c.gate_key)),
-        activity=await _only(transaction, select(ACTIVITY)),
-        refusals=await transaction.rows(select(REFUSAL_BY_CODE).order_by(REFUSAL_BY_CODE.c.code)),
-        integrity=await transaction.row(select(INTEGRITY_CHECK)),
-        schema=await _only(transaction, select(SCHEMA_VERSION)),
+        totals=totals,
+        troubled=await _rows(transaction, troubled),
+        gates=await _rows(transaction, select(GATE).order_by(GATE.c.gate_key)),
+        activity=activity,
+        refusals=await _rows(transaction, refusals),
+        integrity=checks[0] if checks else None,
+        schema=schema,
     )
 
 
-async def _only(transaction: Transaction, query: Select[Any]) -> RowMapping:
-    (row,) = await transaction.rows(query)
-    return row
+async def _rows(transaction: Transaction, query: Select[Any]) -> list[Row]:
+    return [dict(row) for row in await transaction.rows(query)]
 
 
 def _totals() -> Select[Any]:

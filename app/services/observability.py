@@ -8,14 +8,12 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import RowMapping
-
 import app
 from app.db import instances_read as instances_db
 from app.db import observability_read as db
 from app.db.engine import Database, Transaction
 from app.db.limits import BULK
-from app.db.observability_read import Overview, RefusalFilters
+from app.db.observability_read import Overview, RefusalFilters, Row
 from app.http.paging import Keyset
 from app.schemas.observability import (
     Attention,
@@ -180,7 +178,7 @@ def _health(seen: Overview) -> Health:
     )
 
 
-def _gates(rows: Sequence[RowMapping]) -> GatesNow:
+def _gates(rows: Sequence[Row]) -> GatesNow:
     states = Counter(row["state"] for row in rows)
     return GatesNow(
         open=states["open"],
@@ -201,5 +199,5 @@ def _gates(rows: Sequence[RowMapping]) -> GatesNow:
     )
 
 
-def _only(row: RowMapping, model: Any) -> dict[str, Any]:
+def _only(row: Row, model: Any) -> dict[str, Any]:
     return {name: row[name] for name in model.model_fields}

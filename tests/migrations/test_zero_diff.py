@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from app.db.migrations import downgrade, migrate, root
 from app.db.revisions import after
@@ -86,3 +88,18 @@ def test_a_down_script_that_drops_a_table_can_refuse(revision: str) -> None:
     text = script.read_text()
     if re.search(r"\bDROP (TABLE|COLUMN)\b", text):
         assert "PF409" in text
+
+
+def test_a_new_revision_starts_from_the_template(tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "tree").revision(1, "", "")
+    shutil.copy(root() / "script.py.mako", tree.root)
+    config = Config()
+    config.set_main_option("script_location", str(tree.root))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    command.revision(config, message="More things", rev_id="0002")
+    stub = (tree.root / "versions" / "0002_more_things.py").read_text()
+    assert stub.startswith('"""More things.\n')
+    assert 'down_revision = "0001"' in stub
+    assert 'run_script("0002_more_things.up.sql")' in stub
+    assert 'run_script("0002_more_things.down.sql")' in stub
+    assert after(tree.root, "0001") == ("0002",)

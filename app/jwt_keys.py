@@ -99,7 +99,7 @@ class KeySource:
             self._tried_at = self._clock()
             try:
                 self._documents = _usable(json.loads(await self._read()))
-            except (OSError, httpx.HTTPError, ValueError) as error:
+            except (OSError, httpx.HTTPError, ValueError, RecursionError) as error:
                 log.warning("identity_keys_not_loaded", error=repr(error))
                 return
             self._keys.clear()

@@ -8,7 +8,7 @@ from app.db import api_keys as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.rows import Row
-from app.http.paging import Keyset
+from app.paging import Keyset
 from app.refusals.from_database import refusal_from_status
 from app.schemas.api_keys import ApiKey, ApiKeyCreated, ApiKeyPage, CreateApiKey
 from app.schemas.base import Page

@@ -13,7 +13,7 @@ from app.db.engine import Database, Transaction
 from app.db.limits import DRAIN, Limits
 from app.db.rows import Row
 from app.errors import Refusal
-from app.http.paging import Keyset
+from app.paging import Keyset
 from app.refusals.from_database import refusal_from_database_error, refusal_from_status
 from app.refusals.gates import gate_code
 from app.schemas.base import Page

@@ -9,7 +9,7 @@ from app.db import instances_read as db
 from app.db.engine import Database, Transaction
 from app.db.instances_read import InstanceFilters
 from app.errors import Refusal
-from app.http.paging import Keyset, Position
+from app.paging import Keyset, Position
 from app.schemas.base import Page
 from app.schemas.instances_read import (
     ComposedWithin,

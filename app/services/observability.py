@@ -14,7 +14,7 @@ from app.db import observability_read as db
 from app.db.engine import Database, Transaction
 from app.db.limits import BULK
 from app.db.observability_read import Overview, RefusalFilters, Row
-from app.http.paging import Keyset
+from app.paging import Keyset
 from app.schemas.observability import (
     Attention,
     Counts,

@@ -8,7 +8,7 @@ from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.rows import Row
 from app.errors import Refusal
-from app.http.paging import Keyset
+from app.paging import Keyset
 from app.refusals.from_database import refusal_from_status
 from app.schemas.base import Page
 from app.schemas.settings import (

@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from app.errors import Refusal
-from app.http.invalid import invalid_input
 from app.refusals.members import InvalidField
 
 Row = TypeVar("Row")
@@ -121,13 +120,10 @@ def _read(kind: type, value: object) -> object:
 
 
 def _not_a_token() -> Refusal:
-    return invalid_input(
-        [
-            InvalidField(
-                location="query",
-                pointer="/page_token",
-                rule="page_token",
-                detail="should be the next_page_token of this list, with these filters",
-            )
-        ]
+    field = InvalidField(
+        location="query",
+        pointer="/page_token",
+        rule="page_token",
+        detail="should be the next_page_token of this list, with these filters",
     )
+    return Refusal("invalid_input", errors=[field.model_dump()])

@@ -5,7 +5,8 @@
 --   p_edits               edits to the current list, see fn_iu_edits_errors; NULL when there are pieces
 --   p_expected_revisions  of the version chain, that the author has seen; NULL: whichever
 --   p_dry_run             writes nothing but the command record, and answers
---                         {"status": "ok", "would_be", "pieces", "supersedes", "warnings"}
+--                         {"status": "ok", "would_be", "pieces", "supersedes", "warnings",
+--                         "chain_revision"}
 --   supersedes            the key of the version that was current, null when there was none
 --   warnings              unit_superseded: the list keeps a unit that has a revision
 -- Takes the family's lock: of two authors at the same time the second finds the first one's version.

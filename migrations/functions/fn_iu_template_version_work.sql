@@ -10,6 +10,7 @@ DECLARE
     v_now        timestamptz;
     v_specs      jsonb := p_pieces;
     v_family_id  uuid;
+    v_revision   bigint;
     v_draft      record;
     v_number     integer;
     v_warnings   text[];
@@ -25,7 +26,7 @@ BEGIN
     PERFORM iu_core.fn_iu_authoring_admit(v_specs, p_actor);
     PERFORM iu_core.fn_iu_lock('family', ARRAY[p_family_key], false);
 
-    SELECT f.family_id INTO v_family_id
+    SELECT f.family_id, f.chain_revision INTO v_family_id, v_revision
       FROM iu_core.iu_collection_template_family AS f WHERE f.family_key = p_family_key;
     IF NOT FOUND THEN
         PERFORM iu_core.fn_iu_raise_refusal(
@@ -45,13 +46,14 @@ BEGIN
 
     IF p_dry_run THEN
         RETURN jsonb_build_object(
-            'status', 'ok', 'warnings', v_warnings,
-            'supersedes', v_draft.current_key,
+            'status', 'ok', 'warnings', v_warnings, 'supersedes', v_draft.current_key,
+            'chain_revision', v_revision,
             'would_be', jsonb_build_object(
                 'template_key', format('%s/v%s', p_family_key, v_number),
-                'version_number', v_number,
+                'version', format('v%s', v_number),
                 'composition_digest', iu_core.fn_iu_composition_digest(v_draft.roles, v_draft.digests),
-                'piece_count', cardinality(v_draft.roles)),
+                'piece_count', cardinality(v_draft.roles),
+                'supersedes', v_draft.current_key),
             'pieces', iu_core.fn_iu_piece_list_show(v_draft.roles, v_draft.digests, v_specs));
     END IF;
     v_now := iu_core.fn_iu_now();

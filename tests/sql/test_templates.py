@@ -283,15 +283,17 @@ async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
     answer = await create_version(app_conn, FAMILY, edits=edits, dry_run=True)
     would_be = {
         "template_key": f"{FAMILY}/v2",
-        "version_number": 2,
+        "version": "v2",
         "composition_digest": composition_digest_of(
             [(name, digest_of(content(name))) for name in "bcd"]
         ),
         "piece_count": 3,
+        "supersedes": f"{FAMILY}/v1",
     }
     assert answer == {
         "status": "ok",
         "warnings": [],
+        "chain_revision": 1,
         "supersedes": f"{FAMILY}/v1",
         "would_be": would_be,
         "pieces": [

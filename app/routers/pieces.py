@@ -1,0 +1,149 @@
+"""`/pieces`: units of content, their life, and where they stand."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from app.dependencies import DatabaseDep
+from app.http.route import FactoryRoute
+from app.problems import refusals
+from app.schemas.base import Page, Uuid
+from app.schemas.pieces import (
+    ChangeLife,
+    CreatedPiece,
+    NewPiece,
+    Piece,
+    PieceList,
+    PieceSummaryPage,
+    PieceUsePage,
+    RevisePiece,
+)
+from app.security import Caller, Scope, require
+from app.services import pieces
+
+router = APIRouter(prefix="/pieces", tags=["pieces"], route_class=FactoryRoute)
+
+Operator = Annotated[Caller, Depends(require(Scope.OPERATOR))]
+VIEWER = Depends(require(Scope.VIEWER))
+_MADE: dict[int | str, dict[str, Any]] = {
+    201: {"headers": {"Location": {"description": "The piece.", "schema": {"type": "string"}}}}
+}
+UnitId = Annotated[Uuid, Path(description="The piece's id.")]
+
+
+def _created(response: Response, piece: CreatedPiece) -> CreatedPiece:
+    if piece.known:
+        response.status_code = 200
+    else:
+        response.headers["Location"] = f"/pieces/{piece.unit_id}"
+    return piece
+
+
+def _revised(response: Response, piece: Piece) -> Piece:
+    response.headers["Location"] = f"/pieces/{piece.unit_id}"
+    return piece
+
+
+@router.get("", summary="List pieces", dependencies=[VIEWER])
+async def list_pieces(
+    query: Annotated[PieceList, Query()], database: DatabaseDep
+) -> PieceSummaryPage:
+    """List pieces without their bodies, newest first."""
+    return await pieces.list_pieces(database, query)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make a piece",
+    responses={
+        **_MADE,
+        200: {"model": CreatedPiece, "description": "The piece that has this content already."},
+        **refusals("actor_not_allowed", "piece_write_gate_closed"),
+    },
+)
+async def create_piece(
+    order: NewPiece, caller: Operator, database: DatabaseDep, response: Response
+) -> CreatedPiece:
+    """Make a piece of content. Content that is known brings back the piece that is there.
+
+    Known content is answered also at a closed gate, with the life and the axes that the piece has.
+    """
+    return _created(response, await pieces.create_piece(database, caller, order))
+
+
+@router.get(
+    "/{unit_id}",
+    summary="Read a piece",
+    dependencies=[VIEWER],
+    responses=refusals("unit_not_found"),
+)
+async def get_piece(unit_id: UnitId, database: DatabaseDep) -> Piece:
+    """Read one piece with its content."""
+    return await pieces.get_piece(database, unit_id)
+
+
+@router.get(
+    "/{unit_id}/where-used",
+    summary="List where a piece stands",
+    dependencies=[VIEWER],
+    responses=refusals("unit_not_found"),
+)
+async def list_piece_uses(
+    unit_id: UnitId, page: Annotated[Page, Query()], database: DatabaseDep
+) -> PieceUsePage:
+    """List the templates and plain collections that a piece stands in, with the positions."""
+    return await pieces.list_piece_uses(database, unit_id, page)
+
+
+@router.post(
+    "/{unit_id}/revise",
+    status_code=201,
+    summary="Revise a piece",
+    responses={
+        **_MADE,
+        **refusals(
+            "actor_not_allowed",
+            "piece_write_gate_closed",
+            "unit_not_found",
+            "operation_state",
+            "no_change",
+            "already_exists",
+        ),
+    },
+)
+async def revise_piece(
+    unit_id: UnitId,
+    order: RevisePiece,
+    caller: Operator,
+    database: DatabaseDep,
+    response: Response,
+) -> Piece:
+    """Make a new piece that supersedes this one, and has the life that it had.
+
+    Templates keep the old piece until a next version takes the new one in. `already_exists` says
+    that another piece has this content; its `key` is the content's digest.
+    """
+    return _revised(response, await pieces.revise_piece(database, caller, unit_id, order))
+
+
+@router.post(
+    "/{unit_id}/lifecycle",
+    summary="Activate or retire a piece",
+    responses=refusals(
+        "actor_not_allowed",
+        "lifecycle_gate_closed",
+        "unit_not_found",
+        "operation_state",
+        "unit_in_use",
+    ),
+)
+async def change_piece_life(
+    unit_id: UnitId, order: ChangeLife, caller: Operator, database: DatabaseDep
+) -> Piece:
+    """Take a piece one step through its life: draft to active, and any but retired to retired.
+
+    A piece that a current template uses is not retired. What has no version chain yet counts as
+    current.
+    """
+    return await pieces.change_piece_life(database, caller, unit_id, order)

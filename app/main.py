@@ -24,9 +24,11 @@ from app.routers import (
     health,
     instances_read,
     observability,
+    pieces,
     problems,
     rollback,
     settings,
+    templates,
 )
 from app.services.readiness import Readiness
 from app.settings import Settings
@@ -34,6 +36,8 @@ from app.settings import Settings
 ROUTERS: tuple[APIRouter, ...] = (
     composing.router,
     instances_read.router,
+    templates.router,
+    pieces.router,
     gates.router,
     rollback.router,
     settings.router,
@@ -46,6 +50,8 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 _TAGS = (
     ("instances", "What events compose: once per event, template and suffix."),
+    ("templates", "What instances are composed from: families and their version chains."),
+    ("pieces", "The units of content that templates are made of."),
     ("gates", "What may be done at all, by whom and until when. Closed by default."),
     ("rollback", "Taking back what events composed."),
     ("settings", "The settings that are no gates, with their history."),

@@ -1,0 +1,292 @@
+"""Templates over the wire: what authors send, and what they are answered."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+
+from app.schemas.base import (
+    Actor,
+    FamilyKey,
+    Reason,
+    Sha256,
+    Uuid,
+    WireModel,
+    with_example,
+)
+from app.schemas.pieces import Axes, Body, MediaType, Title
+from app.schemas.templates import CHANGES_EXAMPLE, TEMPLATE_EXAMPLE, PieceChange, Template
+
+MAX_PIECES = 10_000
+MAX_EDITS = 1_000
+
+Warnings = Annotated[
+    list[Literal["unit_retired", "unit_superseded"]],
+    Field(description="What became of pieces that it holds: `unit_superseded`, `unit_retired`."),
+]
+
+Role = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$"),
+    Field(description="What the piece is for in this template.", examples=["welcome"]),
+]
+Position = Annotated[int, Field(ge=1, le=MAX_PIECES, description="From 1.")]
+PinnedKey = Annotated[
+    str,
+    StringConstraints(max_length=211, pattern=r"^tpl:[a-z0-9-]+:[a-z0-9-]+[/@]v[1-9][0-9]{0,8}$"),
+    Field(
+        description="A template's key, also with `@` for the slash.",
+        examples=["tpl:file:status-report/v1"],
+    ),
+]
+FamilyTitle = Annotated[Title, Field(description="The family's title; may be empty.")]
+FamilyDescription = Annotated[
+    str, Field(max_length=2000, description="What the family is for; may be empty.")
+]
+ActingAs = Annotated[Actor | None, Field(description="Narrows the key's own.")]
+
+
+class KnownPiece(WireModel):
+    """A piece that is there, in a role."""
+
+    model_config = with_example(
+        {"role": "welcome", "unit_id": "c2b6bb7e-0b0e-4f0b-8a2f-5f1c0d6a7b11"}
+    )
+
+    role: Role
+    unit_id: Uuid
+
+
+class InlinePiece(WireModel):
+    """A content in a role. A piece that is there is used; else an active one is made."""
+
+    model_config = with_example(
+        {
+            "role": "executive_summary",
+            "media_type": "text/markdown",
+            "title": "Executive summary",
+            "body": "Where we stand, what changed, what we ask.",
+        }
+    )
+
+    role: Role
+    media_type: MediaType
+    title: Title
+    body: Body
+    axes: Axes = Field(default_factory=dict, description="Of a piece that is newly made.")
+
+
+def _kind(value: Any) -> str:
+    named = value.get("unit_id") if isinstance(value, dict) else getattr(value, "unit_id", None)
+    return "content" if named is None else "unit"
+
+
+PieceSpec = Annotated[
+    Annotated[KnownPiece, Tag("unit")] | Annotated[InlinePiece, Tag("content")],
+    Discriminator(_kind),
+]
+
+
+class Insert(WireModel):
+    """Puts a piece where it shall stand; those from there on move down by one."""
+
+    op: Literal["insert"]
+    position: Position
+    piece: PieceSpec
+
+
+class Replace(WireModel):
+    """Puts a piece in the place of another."""
+
+    op: Literal["replace"]
+    position: Position
+    piece: PieceSpec
+
+
+class Remove(WireModel):
+    """Takes a piece out; those below it move up by one."""
+
+    op: Literal["remove"]
+    position: Position
+
+
+class Move(WireModel):
+    """Takes a piece out of its position and puts it where it shall stand afterwards."""
+
+    op: Literal["move"]
+    position: Position
+    to: Position
+
+
+Edit = Annotated[Insert | Replace | Remove | Move, Field(discriminator="op")]
+
+_INLINE = {
+    "role": "executive_summary",
+    "media_type": "text/markdown",
+    "title": "Executive summary",
+    "body": "Where we stand, what changed, what we ask.",
+}
+
+
+class NewTemplate(WireModel):
+    """A family and its first version."""
+
+    model_config = with_example(
+        {
+            "family": "tpl:file:status-report",
+            "title": "Status report",
+            "description": "What a project tells its sponsors.",
+            "pieces": [_INLINE],
+            "reason": "the first template",
+        }
+    )
+
+    family: FamilyKey
+    title: FamilyTitle = ""
+    description: FamilyDescription = ""
+    pieces: list[PieceSpec] = Field(min_length=1, max_length=MAX_PIECES)
+    reason: Reason | None = None
+    actor: ActingAs = None
+
+
+class NewVersion(WireModel):
+    """A family's next version: edits to the current one's pieces, or all of its own."""
+
+    model_config = with_example(
+        {
+            "edits": [{"op": "insert", "position": 1, "piece": _INLINE}],
+            "reason": "readers with one minute",
+        }
+    )
+
+    edits: list[Edit] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_EDITS,
+        description="One after the other; positions count in the list as the edit before left it.",
+    )
+    pieces: list[PieceSpec] | None = Field(None, min_length=1, max_length=MAX_PIECES)
+    dry_run: bool = Field(False, description="Only tells what would come out.")
+    reason: Reason | None = None
+    actor: ActingAs = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.edits is None) == (self.pieces is None):
+            raise ValueError("should have either `edits` or `pieces`")
+        return self
+
+
+class MarkTemplate(WireModel):
+    """A plain collection that is to be a template, and the key that it gets."""
+
+    model_config = with_example(
+        {
+            "collection_id": "7a0e3c1e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
+            "template_key": "tpl:file:status-report/v1",
+            "reason": "it was one all along",
+        }
+    )
+
+    collection_id: Uuid
+    template_key: PinnedKey
+    reason: Reason | None = None
+    actor: ActingAs = None
+
+
+class RegisterVersion(WireModel):
+    """What is said of a template that gets its place in the chain."""
+
+    model_config = with_example({"title": "Status report", "reason": "the chain begins"})
+
+    title: Title = Field("", description="The family's, when this is its first version.")
+    description: FamilyDescription = ""
+    reason: Reason | None = None
+    actor: ActingAs = None
+
+
+class WithdrawTemplate(WireModel):
+    """Why a version is withdrawn."""
+
+    model_config = with_example({"reason": "it names the wrong building"})
+
+    reason: Reason
+    actor: ActingAs = None
+
+
+class AuthoredTemplate(Template):
+    """A template after it was made, marked, registered."""
+
+    model_config = with_example({**TEMPLATE_EXAMPLE, "warnings": []})
+
+    warnings: Warnings
+
+
+class PublishedVersion(Template):
+    """A version that was made, and what is different in it."""
+
+    model_config = with_example(
+        {
+            **TEMPLATE_EXAMPLE,
+            "outcome": "published",
+            "changes": CHANGES_EXAMPLE,
+            "warnings": [],
+        }
+    )
+
+    outcome: Literal["published"]
+    changes: list[PieceChange] = Field(description="From the version that was current before.")
+    warnings: Warnings
+
+
+class WouldBeVersion(WireModel):
+    """What the next version would be."""
+
+    template_key: str
+    version: str
+    composition_digest: Sha256
+    piece_count: int
+    supersedes: str | None
+
+
+class VersionDryRun(WireModel):
+    """What making the next version would come to. Nothing was written."""
+
+    model_config = with_example(
+        {
+            "outcome": "dry_run",
+            "would_be": {
+                "template_key": "tpl:file:status-report/v2",
+                "version": "v2",
+                "composition_digest": "9f86d081" * 8,
+                "piece_count": 6,
+                "supersedes": "tpl:file:status-report/v1",
+            },
+            "changes": CHANGES_EXAMPLE,
+            "warnings": [],
+        }
+    )
+
+    outcome: Literal["dry_run"]
+    would_be: WouldBeVersion
+    changes: list[PieceChange] = Field(description="From the current version.")
+    warnings: Warnings
+
+
+class WithdrawnTemplate(Template):
+    """A version that was withdrawn, and what is current instead."""
+
+    model_config = with_example(
+        {
+            **TEMPLATE_EXAMPLE,
+            "status": "withdrawn",
+            "family_chain_length": 1,
+            "withdrawn_by": "author-anna",
+            "withdrawn_at": "2025-06-02T12:00:00Z",
+            "withdrawn_reason": "it names the wrong building",
+            "current": "tpl:wf:onboarding/v1",
+            "warnings": [],
+        }
+    )
+
+    current: str | None = Field(description="The family's current version; null: it has none.")
+    warnings: Warnings

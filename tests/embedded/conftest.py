@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,30 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
         wait_until(lambda: not lives(pid), f"the server {pid} of this test still runs")
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, bin_dir: Path | None) -> Path:
+    """A data directory whose database has just been made: copying it is quicker than making it."""
+    directory = tmp_path_factory.mktemp("made") / "var"
+    with EmbeddedPostgres(directory, bin_dir=bin_dir, options={"fsync": "off"}):
+        pass
+    (directory / "postgres.log").unlink()
+    return directory
+
+
+def supply(made: Path, directory: Path, how: dict[str, Any]) -> None:
+    """Put a database into `directory`, unless the test is about how one is made (`anew`)."""
+    anew = how.pop("anew", False) or "user" in how or "bin_dir" in how
+    if not anew and not directory.exists():
+        subprocess.run(["cp", "-a", made, directory], check=True)
+
+
 @pytest.fixture
-def start(bin_dir: Path | None, data_dir: Path) -> Iterator[Start]:
+def start(bin_dir: Path | None, data_dir: Path, made: Path) -> Iterator[Start]:
     """Start a server whose data may be lost; it is stopped after the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(directory: Path = data_dir, **how: Any) -> EmbeddedPostgres:
+            supply(made, directory, how)
             options = {"fsync": "off", **how.pop("options", {})}
             server = EmbeddedPostgres(
                 directory, bin_dir=how.pop("bin_dir", bin_dir), options=options
@@ -47,11 +66,12 @@ def start(bin_dir: Path | None, data_dir: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def run(bin_dir: Path | None, data_dir: Path) -> Iterator[Run]:
+def run(bin_dir: Path | None, data_dir: Path, made: Path) -> Iterator[Run]:
     """Start a program that uses the server of `data_dir`; it is ended after the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(directory: Path = data_dir, **how: Any) -> Program:
+            supply(made, directory, how)
             program = Program(directory, how.pop("bin_dir", bin_dir), **how)
             stack.callback(program.close)
             return program

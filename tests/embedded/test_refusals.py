@@ -119,9 +119,19 @@ def test_no_binaries_for_this_platform(data_dir: Path, monkeypatch: pytest.Monke
     )
 
 
+def test_a_directory_without_a_server(data_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedError) as caught:
+        EmbeddedPostgres(data_dir, bin_dir=tmp_path)
+    assert str(caught.value) == (
+        f"There is no PostgreSQL server in {tmp_path}: name a directory with postgres and initdb, "
+        "or set FACTORY_DATABASE_URL."
+    )
+
+
 def test_binaries_that_do_not_run_here(data_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "postgres").write_bytes(b"\x7fELF of another machine")
-    (tmp_path / "postgres").chmod(0o755)
+    for name in ("postgres", "initdb"):
+        (tmp_path / name).write_bytes(b"\x7fELF of another machine")
+        (tmp_path / name).chmod(0o755)
     with pytest.raises(EmbeddedError) as caught:
         EmbeddedPostgres(data_dir, bin_dir=tmp_path)
     said = str(caught.value)
@@ -130,7 +140,8 @@ def test_binaries_that_do_not_run_here(data_dir: Path, tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_postgresql(data_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "postgres").symlink_to(shutil.which("echo") or "/bin/echo")
+    for name in ("postgres", "initdb"):
+        (tmp_path / name).symlink_to(shutil.which("echo") or "/bin/echo")
     with pytest.raises(EmbeddedError, match="is not PostgreSQL: it says"):
         EmbeddedPostgres(data_dir, bin_dir=tmp_path)
 
@@ -241,7 +252,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk(start: Start, small_disk: Path) -> None:
-    assert refusal(start, small_disk / "var") == (
+    assert refusal(start, small_disk / "var", anew=True) == (
         f"The disk that holds {small_disk}/var is full: make room, "
         "or set FACTORY_DATA_DIR to a directory on another disk."
     )
@@ -253,7 +264,7 @@ def test_a_full_disk(start: Start, small_disk: Path) -> None:
 def test_a_directory_that_may_not_be_written(start: Start, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        assert refusal(start, tmp_path / "var") == (
+        assert refusal(start, tmp_path / "var", anew=True) == (
             f"The data directory {tmp_path}/var cannot be written by this user (Permission "
             f"denied: {tmp_path}/var): correct its owner, or set FACTORY_DATA_DIR to a "
             "directory of your own."

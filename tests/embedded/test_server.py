@@ -86,7 +86,7 @@ def test_the_next_start_finds_the_data(start: Start, data_dir: Path) -> None:
 
 def test_it_can_be_started_and_stopped_inside_an_event_loop(start: Start) -> None:
     async def story() -> object:
-        server = start()
+        server = start(anew=True)
         answer = await fetch(server.superuser_url, "SELECT 'fine'")
         server.stop()
         return answer
@@ -97,7 +97,7 @@ def test_it_can_be_started_and_stopped_inside_an_event_loop(start: Start) -> Non
 def test_the_defaults_are_durable_local_and_the_same_everywhere(
     start: Start, bin_dir: Path | None
 ) -> None:
-    server = start(options={"fsync": "on", "work_mem": "7MB"})
+    server = start(anew=True, options={"fsync": "on", "work_mem": "7MB"})
     shown = {
         name: ask(server.superuser_url, f"SHOW {name}")
         for name in (
@@ -143,7 +143,7 @@ def test_the_environment_of_the_program_does_not_disturb_the_server(
     with monkeypatch.context() as disturbed:
         for name, value in disturbing.items():
             disturbed.setenv(name, value)
-        server = start()
+        server = start(anew=True)
     assert ask(server.superuser_url, "SHOW log_timezone") == "UTC"
 
 
@@ -151,7 +151,7 @@ def test_the_environment_of_the_program_does_not_disturb_the_server(
     "name", ["with space", "quo'te\"s", "com,ma", "50%41 & $HOME;#?=", "größe-数据", "-c", "a\\b"]
 )
 def test_any_name_of_a_directory_works(start: Start, tmp_path: Path, name: str) -> None:
-    server = start(tmp_path / name / "var")
+    server = start(tmp_path / name / "var", anew=True)
     assert ask(server.superuser_url, "SELECT 'asyncpg'") == "asyncpg"
     assert psql(server, "SELECT 'libpq'") == "libpq"
     server.stop()
@@ -162,7 +162,7 @@ def test_a_long_path_works(start: Start, tmp_path: Path, length: int) -> None:
     directory = tmp_path
     while len(str(directory)) < length:
         directory /= "a-directory-whose-name-is-long"
-    server = start(directory)
+    server = start(directory, anew=True)
     assert psql(server, "SELECT 'libpq'") == "libpq"
     socket_dir = Path((directory / "postgres.socket").read_text().strip())
     assert len(str(socket_dir)) < 80
@@ -250,7 +250,7 @@ def test_what_lies_in_the_data_directory_is_for_its_owner_only(
 ) -> None:
     old = os.umask(0)
     try:
-        start()
+        start(anew=True)
     finally:
         os.umask(old)
     assert mode(data_dir) == 0o700

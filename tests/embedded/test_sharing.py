@@ -62,7 +62,7 @@ def test_two_uses_in_one_program_count_twice(start: Start, data_dir: Path) -> No
 
 
 def test_programs_that_start_at_once_make_one_database(run: Run, data_dir: Path) -> None:
-    programs = [run() for _ in range(4)]
+    programs = [run(anew=True) for _ in range(4)]
     assert len({str(program.hear()) for program in programs}) == 1
     pid = postmaster(data_dir)
     for program in programs:

@@ -36,7 +36,7 @@ def open_place() -> Iterator[Path]:
 
 
 def test_the_server_never_runs_as_root(start: Start, data_dir: Path) -> None:
-    start()
+    start(anew=True)
     uid = uid_of(postmaster(data_dir))
     assert uid != 0
     assert uid == (data_dir / "postgres").stat().st_uid
@@ -50,7 +50,7 @@ def test_root_needs_no_open_directories_above(start: Start, tmp_path: Path) -> N
     closed.mkdir(parents=True)
     (tmp_path / "root").chmod(0o700)
     closed.chmod(0o700)
-    server = start(closed / "var")
+    server = start(closed / "var", anew=True)
     assert uid_of(postmaster(closed / "var")) != 0
     for directory in (tmp_path / "root", closed, closed / "var"):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -87,7 +87,7 @@ def test_root_takes_nobody_where_there_is_no_postgres(
     start: Start, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded_account, "_UNPRIVILEGED", ("no-such-user", "nobody"))
-    server = start()
+    server = start(anew=True)
     assert uid_of(postmaster(data_dir)) == pwd.getpwnam("nobody").pw_uid
     server.stop()
 
@@ -98,7 +98,7 @@ def test_root_without_any_unprivileged_user_is_told(
 ) -> None:
     monkeypatch.setattr(embedded_account, "_UNPRIVILEGED", ("no-such-user",))
     with pytest.raises(EmbeddedError) as caught:
-        start()
+        start(anew=True)
     assert str(caught.value) == (
         "PostgreSQL does not run as root and this machine has neither a user postgres nor "
         "nobody: run as an ordinary user, or set FACTORY_DATABASE_URL."
@@ -204,11 +204,11 @@ def test_an_ordinary_user_on_the_data_of_root_is_told(
     }
 
 
-@pytest.fixture
-def closed_bin_dir(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def closed_bin_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged PostgreSQL as in a checkout below /root: nobody else can run it."""
     package = packaged_bin_dir().parents[1]
-    site = tmp_path / "site-packages"
+    site = tmp_path_factory.mktemp("closed") / "site-packages"
     install = packaged_bin_dir().parent
     for part in ("bin", "lib", "share"):
         shutil.copytree(install / part, site / package.name / install.name / part, symlinks=True)
@@ -294,14 +294,14 @@ def test_a_machine_without_a_place_for_the_copy_is_told(
 
 
 @as_root
-def test_binaries_that_cannot_be_copied_are_refused(
-    data_dir: Path, tmp_path: Path, closed_bin_dir: Path
-) -> None:
-    shutil.rmtree(closed_bin_dir.parent / "share")
+def test_binaries_that_cannot_be_copied_are_refused(data_dir: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "usr" / "bin"  # laid out as a distribution does it
+    programs.mkdir(parents=True)
+    tmp_path.chmod(0o700)
     account = embedded_account.choose_account(data_dir / "postgres")
     with pytest.raises(EmbeddedError) as caught:
-        reachable_bin_dir(closed_bin_dir, account)
+        reachable_bin_dir(programs, account)
     assert str(caught.value) == (
-        f"An unprivileged user cannot run the PostgreSQL in {closed_bin_dir}: make it readable "
+        f"An unprivileged user cannot run the PostgreSQL in {programs}: make it readable "
         "for everyone, or run as an ordinary user."
     )

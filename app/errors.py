@@ -13,6 +13,7 @@ a Refusal in `app.refusals.from_database` and nowhere else.
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from app.refusals import CATALOGUE
@@ -66,8 +67,8 @@ class Refusal(FactoryError):  # noqa: N818 - not every refusal is an error of so
             raise ContractError(f"no refusal is called {code!r}")
         if status is not None and status not in spec.statuses:
             raise ContractError(f"{code} is not answered with {status}")
-        known = {member.name for member in spec.members}
-        if unknown := members.keys() - known:
+        known = {member.name: member for member in spec.members}
+        if unknown := members.keys() - known.keys():
             raise ContractError(f"{code} does not name the members {sorted(unknown)}")
         required = {member.name for member in spec.members if member.required}
         if missing := required - members.keys():
@@ -78,7 +79,18 @@ class Refusal(FactoryError):  # noqa: N818 - not every refusal is an error of so
         self.status = status or spec.status
         self.detail = detail or spec.meaning
         self.headers = dict(headers or {})
-        self.members = members
+        self.members = {
+            name: _in_utc(value) if known[name].type is datetime else value
+            for name, value in members.items()
+        }
+
+
+def _in_utc(value: object) -> object:
+    """A timestamp, of ours or as PostgreSQL writes it in JSON, in the form of all documents."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime):
+        return value
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def main(arguments: list[str]) -> int:

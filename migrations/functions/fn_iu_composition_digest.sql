@@ -1,4 +1,4 @@
--- grant: iu_app, iu_reader
+-- grant: owner only
 -- SHA-256 over one line per piece, `position TAB role TAB content digest LF`, as 64 lower-case hex
 -- digits. Two arrays of one length, in order; positions are counted from 1. NULL when an argument
 -- is, or when there is no piece. Worked examples are in docs/digests.md.

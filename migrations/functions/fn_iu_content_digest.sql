@@ -1,4 +1,4 @@
--- grant: iu_app, iu_reader
+-- grant: owner only
 -- SHA-256 of `media type LF title LF body` in UTF-8, as 64 lower-case hex digits. The arguments are
 -- taken as they are stored (fn_iu_media_type); neither of the first two can hold a line feed, so no
 -- two contents share a text. NULL when an argument is. Worked examples are in docs/digests.md.

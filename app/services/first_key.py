@@ -1,15 +1,22 @@
 """The first keys: made with the owner's login, before there is anybody who could ask for them."""
 
-import hmac
+import asyncio
+import fcntl
 import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from app.authentication import NewApiKey, sha256_of
+from app.authentication import Authenticator, NewApiKey
 from app.db import api_keys as db
 from app.db.accountable import Accountable
+from app.db.embedded_files import write_private
 from app.db.engine import Database, Transaction
+from app.errors import StartupError
+from app.errors import Refusal
 from app.refusals.from_database import refusal_from_status
 from app.security import Scope
 
@@ -56,19 +63,33 @@ async def create_first_key(
 
 
 async def ensure_admin_key(owner_url: str, path: Path) -> str:
-    """The admin key that `path` keeps (mode 0600), made anew where that one is not in force."""
-    kept = _read(path)
-    if kept is not None and await _in_force(owner_url, kept):
-        return kept
-    secret = await create_first_key(
-        owner_url,
-        principal=ADMIN_PRINCIPAL,
-        scope=Scope.ADMIN,
-        actor=ADMIN_ACTOR,
-        actor_prefixes=(f"{ADMIN_ACTOR}-", f"{ADMIN_ACTOR}:"),
-    )
-    _write(path, secret)
-    return secret
+    """The admin key that `path` keeps, made anew where that one is not in force.
+
+    The file is for its owner only (mode 0600). Of programs that start at once one makes the key,
+    and the others find it. Raises StartupError where the file can't be read or written.
+    """
+    try:
+        with _held(path.parent):
+            kept = _read(path)
+            if kept is not None and await _in_force(owner_url, kept):
+                path.chmod(0o600)
+                return kept
+            secret = await create_first_key(
+                owner_url,
+                principal=ADMIN_PRINCIPAL,
+                scope=Scope.ADMIN,
+                actor=ADMIN_ACTOR,
+                actor_prefixes=(f"{ADMIN_ACTOR}-", f"{ADMIN_ACTOR}:"),
+            )
+            write_private(path, f"{secret}\n")
+            return secret
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file
+        raise StartupError(
+            f"The admin key in {path} can't be kept ({error.strerror}): correct the owner of the"
+            " file, or move it away."
+        ) from error
 
 
 async def _in_force(owner_url: str, secret: str) -> bool:
@@ -83,17 +104,19 @@ async def _in_force(owner_url: str, secret: str) -> bool:
     return known is not None and hmac.compare_digest(known.key_sha256, sha256_of(secret))
 
 
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    # The directory itself, so that no file is left behind; the kernel releases it in any case.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         return None
-
-
-def _write(path: Path, secret: str) -> None:
-    # Made with its mode, not changed to it: there is no moment in which others could read it.
-    part = path.with_suffix(f".{os.getpid()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{secret}\n")
-    part.replace(path)

@@ -10,15 +10,17 @@ import asyncio
 import json
 import random
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import RowMapping, Select
+from sqlalchemy import RowMapping, Select, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.db.failures import is_disconnect, is_undone
+from app.db.failures import is_disconnect, is_turned_away, is_undone
 from app.db.limits import CALL, IDLE_IN_TRANSACTION_MS, Limits
 
 Answer = TypeVar("Answer")
@@ -28,6 +30,10 @@ RETRY_WITHIN_S = 5.0
 """No further attempt begins later than this after the first one began."""
 
 CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 5.0
+"""What a connection may take to say good-bye; after that it is cut."""
+
+_GENERATION = "generation"
 
 
 def jsonb(value: object) -> str:
@@ -74,10 +80,21 @@ class Transaction:
 
 
 class Database:
-    """A pool of connections to one database, opened lazily and closed by `close`."""
+    """A pool of connections to one database, opened lazily and closed by `close`.
 
-    def __init__(self, url: str, *, pool_size: int = 10, pool_timeout_s: float = 2.0) -> None:
+    `call` are the limits of an ordinary call, which every connection starts with.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        pool_timeout_s: float = 2.0,
+        call: Limits = CALL,
+    ) -> None:
         self._url = url
+        self._call = call
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
@@ -87,6 +104,9 @@ class Database:
             pool_timeout=pool_timeout_s,
         )
         self._running: set[asyncio.Task[Any]] = set()
+        self._opened: weakref.WeakSet[asyncpg.Connection] = weakref.WeakSet()
+        self._generation = 0
+        event.listen(self._engine.sync_engine, "checkout", self._leave_out_lost)
 
     async def _connect(self) -> asyncpg.Connection:
         connection: asyncpg.Connection = await asyncpg.connect(
@@ -94,29 +114,33 @@ class Database:
             timeout=CONNECT_TIMEOUT_S,
             server_settings={
                 "application_name": "product-factory",
+                "timezone": "UTC",
                 "default_transaction_isolation": "read committed",
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
-                **CALL.settings(),
+                **self._call.settings(),
             },
         )
+        self._opened.add(connection)
         return connection
 
     async def run(
         self,
         work: Callable[[Transaction], Awaitable[Answer]],
         *,
-        limits: Limits = CALL,
+        limits: Limits | None = None,
         repeatable: bool = False,
     ) -> Answer:
-        """What `work` answers, after its transaction was committed.
+        """What `work` answers, after its transaction was committed. `limits`: an ordinary call's.
 
         Sent again, a bounded number of times, when the server undid it (serialization, deadlock,
-        lock or statement timeout) or the connection was lost before COMMIT was sent. A COMMIT
-        whose answer was lost may have happened: only work that is `repeatable`, because its
-        second run finds the first one's effect, is sent again then.
+        lock or statement timeout), had no connection to spare, or the connection was lost before
+        COMMIT was sent. A COMMIT whose answer was lost may have happened: only work that is
+        `repeatable`, because its second run finds the first one's effect, is sent again then.
+        Raises what the last attempt raised; or, when the outcome of an earlier one is unknown,
+        what that one raised.
         """
         return await self._unreachable_by_cancellation(
-            lambda: self._attempts(lambda: self._transact(work, limits, repeatable))
+            lambda: self._attempts(lambda: self._transact(work, limits or self._call, repeatable))
         )
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
@@ -141,7 +165,12 @@ class Database:
         """Waits for the transactions that run, then closes every connection."""
         while self._running:
             await asyncio.wait(self._running)
-        await self._engine.dispose()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._engine.dispose()
+        except TimeoutError:
+            for connection in list(self._opened):
+                connection.terminate()
 
     async def _unreachable_by_cancellation(self, start: Callable[[], Awaitable[Answer]]) -> Answer:
         task: asyncio.Task[Answer] = asyncio.ensure_future(start())
@@ -158,13 +187,17 @@ class Database:
 
     async def _attempts(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         began = time.monotonic()
+        unknown: Exception | None = None
         for number in range(1, ATTEMPTS + 1):
             try:
                 return await attempt()
             except _SendAgainError as again:
+                if again.outcome_unknown:
+                    unknown = again.cause
                 late = time.monotonic() - began > RETRY_WITHIN_S
                 if number == ATTEMPTS or late:
-                    raise again.cause from again.cause.__cause__
+                    cause = unknown or again.cause
+                    raise cause from cause.__cause__
                 await asyncio.sleep(random.uniform(0.005, 0.02) * number)  # noqa: S311 - jitter
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -176,30 +209,44 @@ class Database:
     ) -> Answer:
         committing = False
         try:
-            async with self._engine.connect() as connection, connection.begin() as transaction:
-                if limits is not CALL:
+            async with (
+                asyncio.timeout(limits.attempt_s),
+                self._engine.connect() as connection,
+                connection.begin() as transaction,
+            ):
+                if limits != self._call:
                     await _set_locally(connection, limits)
                 answer = await work(Transaction(connection))
                 committing = True
                 await transaction.commit()
                 return answer
         except Exception as error:
-            await self._recover(error)
-            lost = is_disconnect(error)
-            if is_undone(error) or (lost and (repeatable or not committing)):
-                raise _SendAgainError(error) from error
+            self._sort_out(error, sent=committing, repeatable=repeatable)
             raise
 
     async def _fetch(self, sql: str, arguments: Sequence[object]) -> list[asyncpg.Record]:
+        sent = False
         try:
-            async with self._driver() as driver:
+            async with asyncio.timeout(self._call.attempt_s), self._driver() as driver:
+                sent = True
                 rows: list[asyncpg.Record] = await driver.fetch(sql, *arguments)
                 return rows
         except Exception as error:
-            await self._recover(error)
-            if is_undone(error) or is_disconnect(error):
-                raise _SendAgainError(error) from error
+            self._sort_out(error, sent=sent, repeatable=True)
             raise
+
+    def _sort_out(self, error: Exception, *, sent: bool, repeatable: bool) -> None:
+        """Raise _SendAgainError where what failed may be sent again.
+
+        `sent` says that what commits was on its way, so that it may have happened.
+        """
+        lost = is_disconnect(error)
+        if lost:
+            # The idle connections are probably as dead: those that are there now are left out.
+            self._generation += 1
+        unknown = lost and sent
+        if is_undone(error) or is_turned_away(error) or (lost and (repeatable or not unknown)):
+            raise _SendAgainError(error, outcome_unknown=unknown) from error
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[asyncpg.Connection]:
@@ -208,22 +255,33 @@ class Database:
             driver = cast("asyncpg.Connection", raw.driver_connection)
             try:
                 yield driver
-            except Exception as error:
-                # SQLAlchemy did not see this error, so it can't know that the connection is gone.
-                if is_disconnect(error):
+            except BaseException as error:
+                # SQLAlchemy did not see this error, so it can't know that the connection is gone,
+                # or that it is still busy with what nobody waits for any longer.
+                if not isinstance(error, Exception) or is_disconnect(error):
+                    driver.terminate()
                     await connection.invalidate(error)
                 raise
 
-    async def _recover(self, error: Exception) -> None:
-        """After a lost connection the idle ones are as dead: the next call opens a new one."""
-        if is_disconnect(error):
-            await self._engine.dispose()
+    def _leave_out_lost(self, adapted: Any, record: Any, _proxy: Any) -> None:
+        """On checkout: have the pool replace a connection that is closed, or as old as a lost one.
+
+        A new connection has no generation yet. It is taken as it is: were it refused too, the pool
+        would give up with an error that says nothing of the database.
+        """
+        generation = record.info.get(_GENERATION)
+        if generation is None:
+            record.info[_GENERATION] = self._generation
+        elif generation != self._generation or adapted.driver_connection.is_closed():
+            adapted.driver_connection.terminate()
+            raise DisconnectionError
 
 
 class _SendAgainError(Exception):
-    def __init__(self, cause: Exception) -> None:
+    def __init__(self, cause: Exception, *, outcome_unknown: bool) -> None:
         super().__init__(str(cause))
         self.cause = cause
+        self.outcome_unknown = outcome_unknown
 
 
 async def _set_locally(connection: AsyncConnection, limits: Limits) -> None:

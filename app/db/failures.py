@@ -31,7 +31,10 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def is_disconnect(error: BaseException) -> bool:
-    """Whether the connection is lost, so that nothing is known about an unanswered COMMIT."""
+    """Whether the connection is lost, so that nothing is known about an unanswered COMMIT.
+
+    One that nobody waits for any longer (TimeoutError, which is an OSError) is lost too.
+    """
     if isinstance(error, sa_exc.DBAPIError) and error.connection_invalidated:
         return True
     cause = cause_of(error)
@@ -44,13 +47,14 @@ def is_disconnect(error: BaseException) -> bool:
     return closed or isinstance(cause, OSError | EOFError)
 
 
+def is_turned_away(error: BaseException) -> bool:
+    """Whether the server had no connection to spare, so that nothing was begun."""
+    return sqlstate_of(error) == _TOO_MANY_CONNECTIONS
+
+
 def is_unreachable(error: BaseException) -> bool:
     """Whether the database can't be reached or has no connection to spare."""
-    return (
-        is_disconnect(error)
-        or isinstance(error, sa_exc.TimeoutError | TimeoutError)
-        or sqlstate_of(error) == _TOO_MANY_CONNECTIONS
-    )
+    return is_disconnect(error) or is_turned_away(error) or isinstance(error, sa_exc.TimeoutError)
 
 
 def is_undone(error: BaseException) -> bool:

@@ -5,13 +5,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Timeouts of one transaction, in milliseconds; 0 means none."""
+    """Timeouts of one transaction, in milliseconds; 0 means none.
+
+    The server keeps the first two. When it keeps silent, because the machine or the way to it has
+    gone, the program gives up `slack_ms` after the statement should have ended: that is the time
+    for a free connection, for connecting, and for the shorter statements around it.
+    """
 
     statement_ms: int
     lock_ms: int
+    slack_ms: int = 10_000
+
+    @property
+    def attempt_s(self) -> float:
+        """Seconds after which nobody waits for the server's answer any longer."""
+        return (self.statement_ms + self.slack_ms) / 1000
 
     def settings(self) -> dict[str, str]:
-        """The same as PostgreSQL's settings."""
+        """What the server keeps, as PostgreSQL's settings."""
         return {
             "statement_timeout": str(self.statement_ms),
             "lock_timeout": str(self.lock_ms),

@@ -1,0 +1,1 @@
+"""The service's connections and transactions, on good days and bad ones."""

@@ -31,13 +31,20 @@ from tests.support.databases import (
 _run_dir = pytest.StashKey[Path]()
 
 
+def _fast_directory() -> Path | None:
+    """Memory instead of a disk, where there is enough: a clone takes a tenth of the time."""
+    memory = Path("/dev/shm")
+    enough = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free
+    return memory if enough > 2 * 1024**3 else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's directory; the workers of pytest-xdist are told of it."""
     worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[_run_dir] = Path(
         worker_input["factory_run_dir"]
         if worker_input is not None
-        else tempfile.mkdtemp(prefix="factory-tests-")
+        else tempfile.mkdtemp(prefix="factory-tests-", dir=_fast_directory())
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.db.embedded_account import Account, server_environment
 from app.db.embedded_errors import EmbeddedError, disk_full, tells_of_full_disk
-from app.db.embedded_files import SUPERUSER, DataFiles, write_private
+from app.db.embedded_files import SUPERUSER, DataFiles, has_proc, write_private
 
 PORT = 5432
 """Only a part of the socket's file name: nothing listens on a network."""
@@ -47,7 +47,7 @@ def as_data_directory(cluster: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     On Linux the server is handed an open directory. It then needs no right to enter the
     directories above (a checkout below /root), and no path is too long or oddly spelled for it.
     """
-    if not Path("/proc/self/fd").is_dir():
+    if not has_proc():
         yield str(cluster), ()
         return
     descriptor = os.open(cluster, os.O_RDONLY | os.O_DIRECTORY)

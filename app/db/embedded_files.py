@@ -30,10 +30,16 @@ START_TIMEOUT = 300.0
 LOCK_TIMEOUT = START_TIMEOUT + 60.0
 """Seconds to wait for another program that starts or stops the server."""
 
+_PROC = Path("/proc/self")
 _ROLES = (SUPERUSER, "iu_owner", "iu_app")
 _ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _LOG_LIMIT = 16 * 1024 * 1024
 _PAUSE = 0.05
+
+
+def has_proc() -> bool:
+    """Whether the system shows processes and open files below /proc, as Linux does."""
+    return (_PROC / "fd").is_dir()
 
 
 class DataFiles:
@@ -51,7 +57,9 @@ class DataFiles:
 
     def prepare(self) -> None:
         """Make the data directory, for its owner only; an existing one is left as it is."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Without /proc the server that root hands to another user has to pass through here.
+        mode = 0o700 if has_proc() or os.geteuid() != 0 else 0o711
+        self.root.mkdir(mode=mode, parents=True, exist_ok=True)
         for lock in (self.start_lock, self.users_lock, self.alive_lock):
             os.close(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600))
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from app.db.embedded_files import DataFiles
+from app.db.embedded_files import DataFiles, has_proc
 
 _PAUSE = 0.05
 
 
 def command_of(pid: int) -> str:
     """The command line of `pid`; empty if there is no such process, or none that we may see."""
-    if Path("/proc/self/cmdline").exists():
+    if has_proc():
         try:
             raw = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):

@@ -4,6 +4,7 @@ import errno
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from app.db.embedded import EmbeddedError, EmbeddedPostgres
 from app.db.embedded_account import choose_account, user_name
 from app.db.embedded_errors import explained
-from tests.embedded.helpers import Start, lives, postmaster
+from tests.embedded.helpers import Start, lives, postmaster, wait_until
 
 
 def refusal(start: Start, *where: Path, **how: object) -> str:
@@ -182,6 +183,30 @@ def test_a_server_started_by_hand_in_the_same_directory(
         by_hand.terminate()
         by_hand.communicate()
         os.close(descriptor)
+
+
+def test_a_server_that_hangs(start: Start, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start()
+    pid = postmaster(data_dir)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        monkeypatch.setattr("app.db.embedded_launch.START_TIMEOUT", 0.5)
+        monkeypatch.setattr("app.db.embedded_launch._ATTEMPT", 0.2)
+        assert refusal(start) == (
+            "The database server accepts no connection after 0 s: "
+            f"see {data_dir}/postgres.log, and start again."
+        )
+        monkeypatch.setattr("app.db.embedded.STOP_TIMEOUT", 0.2)
+        with pytest.raises(EmbeddedError) as caught:
+            server.stop()
+        assert str(caught.value) == (
+            f"The database server (process {pid}) does not stop: see {data_dir}/postgres.log."
+        )
+        assert not server.started
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: not lives(pid), "the server has not stopped")
+    start().stop()
 
 
 def test_a_program_that_holds_the_start_lock_for_ever(

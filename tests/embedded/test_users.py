@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.db import embedded_account, embedded_binaries
+from app.db import embedded_account, embedded_binaries, embedded_files
 from app.db.embedded import EmbeddedError
 from app.db.embedded_binaries import packaged_bin_dir, reachable_bin_dir
 from tests.embedded.helpers import ROOT, Run, Start, lives, postmaster
@@ -127,6 +127,27 @@ def test_another_user_of_the_machine_does_not_get_in(start: Start, open_place: P
         )
         assert b"Permission denied" in read.stderr, name
     server.stop()
+
+
+def test_a_system_without_proc_and_pidfd_runs_the_server_too(
+    start: Start, open_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS; the guard, a program of its own, still sees this machine as it is."""
+    if shutil.which("ps") is None:
+        pytest.skip("needs ps")
+    monkeypatch.setattr(embedded_files, "_PROC", open_place / "no-proc")
+    monkeypatch.delattr(os, "pidfd_open")
+    data_dir = open_place / "va'r"
+    first = start(data_dir, anew=True)
+    pid = postmaster(data_dir)
+    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    assert arguments[2] == str(data_dir / "postgres").encode()
+    second = start(data_dir)
+    assert postmaster(data_dir) == pid
+    second.stop()
+    assert lives(pid)
+    first.stop()
+    assert not lives(pid)
 
 
 @pytest.fixture

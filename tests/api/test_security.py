@@ -54,6 +54,9 @@ async def test_strangers_get_the_open_addresses_and_nothing_else(service: Servic
             answer, "unauthenticated", detail="The request carries no key or token."
         )
     assert (await service.viewer.get("/no-such-thing")).json()["code"] == "route_not_found"
+    for path in ("/problems/..%2Fgates", "/docs/%2E%2E/gates", "/docs/..%2F..%2Fgates"):
+        answer = await service.anonymous.get(path)
+        assert answer.status_code == 404, "what looks open leads nowhere else"
 
 
 async def test_the_metrics_can_ask_for_a_key(database: Database, owner: asyncpg.Connection) -> None:

@@ -178,7 +178,7 @@ async def test_a_rolled_back_instance_is_gone_and_says_why(
             "rolled_back",
             answer.headers["x-request-id"],
             path,
-            rolled_back_at=buried["rolled_back_at"].isoformat(),
+            rolled_back_at=buried["rolled_back_at"].isoformat().replace("+00:00", "Z"),
             rolled_back_by="ops-anna",
             reason="wrong list",
             operation_id=str(buried["rollback_operation_id"]),

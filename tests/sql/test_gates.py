@@ -1,6 +1,6 @@
 """The functions and views of gates, one connection at a time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -307,7 +307,7 @@ async def test_the_leased_gate_tells_of_its_last_lease(app_conn: asyncpg.Connect
     last = await lease(app_conn, PIECES, seconds=3600, reason="second")
     gate = await one_row(app_conn, "SELECT * FROM iu_core.v_iu_gate WHERE gate_key = $1", PIECES)
     assert (gate["state"], gate["live_leases"], gate["reason"]) == ("leased", 2, "second")
-    assert gate["changed_at"].isoformat() == last["opened_at"]
+    assert gate["changed_at"] == datetime.fromisoformat(last["opened_at"])
     assert gate["leases_end_at"] - gate["changed_at"] > timedelta(seconds=3601)
 
 

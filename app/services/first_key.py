@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import os
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,8 +14,7 @@ from app.db import api_keys as db
 from app.db.accountable import Accountable
 from app.db.embedded_files import write_private
 from app.db.engine import Database, Transaction
-from app.errors import StartupError
-from app.errors import Refusal
+from app.errors import Refusal, StartupError
 from app.refusals.from_database import refusal_from_status
 from app.security import Scope
 
@@ -65,14 +63,13 @@ async def create_first_key(
 async def ensure_admin_key(owner_url: str, path: Path) -> str:
     """The admin key that `path` keeps, made anew where that one is not in force.
 
-    The file is for its owner only (mode 0600). Of programs that start at once one makes the key,
-    and the others find it. Raises StartupError where the file can't be read or written.
+    The file is for its owner only (mode 0600). Of programs that start at the same time one makes
+    the key, and the others find it. Raises StartupError where the file can't be read or written.
     """
     try:
-        with _held(path.parent):
+        async with _alone(path.parent):
             kept = _read(path)
-            if kept is not None and await _in_force(owner_url, kept):
-                path.chmod(0o600)
+            if kept is not None and await _is_admin(owner_url, kept):
                 return kept
             secret = await create_first_key(
                 owner_url,
@@ -85,31 +82,30 @@ async def ensure_admin_key(owner_url: str, path: Path) -> str:
             return secret
     except OSError as error:
         if error.filename is None:
-            raise  # not about a file
+            raise  # about a connection
         raise StartupError(
-            f"The admin key in {path} can't be kept ({error.strerror}): correct the owner of the"
+            f"The admin key can't be kept in {path} ({error.strerror}): correct the owner of the"
             " file, or move it away."
         ) from error
 
 
-async def _in_force(owner_url: str, secret: str) -> bool:
-    words = secret.split("_", 2)
-    if len(words) != 3 or words[0] != "pf":
-        return False
+async def _is_admin(owner_url: str, secret: str) -> bool:
     database = Database(owner_url, pool_size=1)
     try:
-        known = await db.look_up(database, words[1])
+        caller = await Authenticator(database).authenticate([f"Bearer {secret}"], uuid4())
+    except Refusal:
+        return False
     finally:
         await database.close()
-    return known is not None and hmac.compare_digest(known.key_sha256, sha256_of(secret))
+    return caller.scope is Scope.ADMIN
 
 
-@contextmanager
-def _held(directory: Path) -> Iterator[None]:
+@asynccontextmanager
+async def _alone(directory: Path) -> AsyncIterator[None]:
     # The directory itself, so that no file is left behind; the kernel releases it in any case.
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -117,6 +113,8 @@ def _held(directory: Path) -> Iterator[None]:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
+        secret = path.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
+    path.chmod(0o600)
+    return secret

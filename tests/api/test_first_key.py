@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.authentication import NewApiKey
-from app.errors import Refusal
+from app.errors import Refusal, StartupError
 from app.security import Scope
 from app.services.first_key import create_first_key, ensure_admin_key
 from tests.support.databases import Database
@@ -95,6 +95,19 @@ async def test_programs_that_start_together_make_one_key(
     secrets = await asyncio.gather(*(ensure_admin_key(database.owner_url, path) for _ in range(4)))
     assert set(secrets) == {path.read_text().strip()}
     assert await keys(owner) == 1
+
+
+async def test_a_file_that_cannot_be_had_stops_the_program_in_one_line(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "admin.key"
+    path.mkdir()
+    with pytest.raises(StartupError) as refused:
+        await ensure_admin_key(database.owner_url, path)
+    assert str(refused.value) == (
+        f"The admin key can't be kept in {path} (Is a directory): correct the owner of the file,"
+        " or move it away."
+    )
 
 
 async def test_a_first_key_of_any_scope_and_what_it_may_not_be(

@@ -162,8 +162,9 @@ class EmbeddedPostgres:
         with explained(self._files.root), contextlib.ExitStack() as stack:
             # Where even the lock cannot be had we still let go, and the guard does the rest.
             stack.callback(self._release)
-            stack.enter_context(held(self._files.start_lock))
-            self._leave()
+            if self._files.root.exists():
+                stack.enter_context(held(self._files.start_lock))
+                self._leave()
 
     def __enter__(self) -> Self:
         """Start the server."""

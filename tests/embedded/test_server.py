@@ -297,3 +297,16 @@ def test_sigterm_stops_the_program_and_then_the_server(run: Run, data_dir: Path)
     assert program.process.wait(60) == 0
     assert not lives(pid)
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+
+def test_the_server_ends_with_a_data_directory_that_was_removed(
+    start: Start, data_dir: Path
+) -> None:
+    server = start()
+    pid = postmaster(data_dir)
+    guard = guard_of(pid)
+    shutil.rmtree(data_dir)
+    server.stop()
+    wait_until(lambda: not lives(pid), "the server still runs")
+    wait_until(lambda: not lives(guard), "its guard still runs")
+    assert not data_dir.exists()

@@ -21,6 +21,8 @@ from app.security import Scope
 ADMIN_ACTOR = "admin"
 ADMIN_PRINCIPAL = "local admin"
 
+_PAUSE_S = 0.02
+
 
 async def create_first_key(
     owner_url: str,
@@ -63,13 +65,13 @@ async def create_first_key(
 async def ensure_admin_key(owner_url: str, path: Path) -> str:
     """The admin key that `path` keeps, made anew where that one is not in force.
 
-    The file is for its owner only (mode 0600). Of programs that start at the same time one makes
-    the key, and the others find it. Raises StartupError where the file can't be read or written.
+    The file is for its owner only (mode 0600). Of programs that start at once one makes the key,
+    and the others find it. Raises StartupError where the file can't be read or written.
     """
     try:
-        async with _alone(path.parent):
+        async with _held(path.parent):
             kept = _read(path)
-            if kept is not None and await _is_admin(owner_url, kept):
+            if kept is not None and await _is_admins(owner_url, kept):
                 return kept
             secret = await create_first_key(
                 owner_url,
@@ -82,14 +84,14 @@ async def ensure_admin_key(owner_url: str, path: Path) -> str:
             return secret
     except OSError as error:
         if error.filename is None:
-            raise  # about a connection
+            raise  # of the database, not of a file
         raise StartupError(
             f"The admin key can't be kept in {path} ({error.strerror}): correct the owner of the"
             " file, or move it away."
         ) from error
 
 
-async def _is_admin(owner_url: str, secret: str) -> bool:
+async def _is_admins(owner_url: str, secret: str) -> bool:
     database = Database(owner_url, pool_size=1)
     try:
         caller = await Authenticator(database).authenticate([f"Bearer {secret}"], uuid4())
@@ -101,20 +103,28 @@ async def _is_admin(owner_url: str, secret: str) -> bool:
 
 
 @asynccontextmanager
-async def _alone(directory: Path) -> AsyncIterator[None]:
+async def _held(directory: Path) -> AsyncIterator[None]:
     # The directory itself, so that no file is left behind; the kernel releases it in any case.
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+        while not _locked(descriptor):  # noqa: ASYNC110 - it is another process that we wait for
+            await asyncio.sleep(_PAUSE_S)
         yield
     finally:
         os.close(descriptor)
 
 
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _read(path: Path) -> str | None:
     try:
-        secret = path.read_text(encoding="utf-8", errors="replace").strip()
+        path.chmod(0o600)
+        return path.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         return None
-    path.chmod(0o600)
-    return secret

@@ -86,7 +86,8 @@ class FactoryRoute(APIRoute):
         if self.body_field is not None:
             codes += ["unsupported_media_type", "too_large", "too_deep"]
         if self.required_scope is not None:
-            codes += ["unauthenticated", "forbidden", "database_unavailable", "overloaded"]
+            codes += ["unauthenticated", "forbidden", "identity_keys_unavailable"]
+            codes += ["database_unavailable", "overloaded"]
         return refusals(*codes)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -44,7 +44,11 @@ def is_disconnect(error: BaseException) -> bool:
     # asyncpg has no class of its own for "connection is closed"; the other InterfaceErrors are
     # mistakes in the call.
     closed = isinstance(cause, asyncpg.InterfaceError) and "closed" in str(cause)
-    return closed or isinstance(cause, OSError | EOFError)
+    # Used after the server said that it ends the connection, and before it was ended.
+    out_of_step = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
+        cause, asyncpg.OutdatedSchemaCacheError
+    )
+    return closed or out_of_step or isinstance(cause, OSError | EOFError)
 
 
 def is_turned_away(error: BaseException) -> bool:

@@ -104,6 +104,28 @@ async def test_idle_connections_that_died_in_the_pool_are_not_noticed_by_a_calle
     assert await fill(pool, 3) & dead == set()
 
 
+@pytest.mark.parametrize("way", ["transaction", "single statement"])
+async def test_nor_are_those_whose_server_has_said_good_bye_and_not_yet_hung_up(
+    far_pool: engine.Database, proxy: Proxy, observer: asyncpg.Connection, way: str
+) -> None:
+    """The driver takes the word for an answer that nobody asked for, and is out of step."""
+    dead = await fill(far_pool, 3)
+    proxy.hold_ends()
+    said = proxy.errors
+    for pid in dead:
+        await observer.fetchval("SELECT pg_terminate_backend($1, 10000)", pid)
+
+    async def all_said() -> bool:
+        return proxy.errors == said + 3
+
+    await wait_until(all_said, "each server process has said good-bye")
+    if way == "transaction":
+        assert await far_pool.run(own_pid) not in dead
+    else:
+        (row,) = await far_pool.fetch("SELECT iu_core.own_pid()")
+        assert row[0] not in dead
+
+
 async def test_when_one_connection_is_lost_the_others_stay_counted_and_are_closed(
     pool: engine.Database, owner: asyncpg.Connection, observer: asyncpg.Connection
 ) -> None:

@@ -29,12 +29,18 @@ class Proxy:
         """Awaited with the number of each new connection, before the server hears of it."""
         self.connections = 0
         """How many were made so far."""
+        self.errors = 0
+        """How many errors the server has sent so far."""
         self._url = urlsplit(database.app_url)
         self._statements: list[str] = []
         self._losses: list[tuple[_Part, str]] = []
         self._links: set[_Link] = set()
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self.flows = asyncio.Event()
+        """Set while bytes pass."""
+        self.flows.set()
+        self.ends_pass = asyncio.Event()
+        """Set while the server's end of a connection is the client's too."""
+        self.ends_pass.set()
         self._server: asyncio.Server | None = None
 
     @property
@@ -59,7 +65,11 @@ class Proxy:
 
     def stall(self) -> None:
         """Pass nothing any more, and cut nothing: as if the other machine had gone."""
-        self._flows.clear()
+        self.flows.clear()
+
+    def hold_ends(self) -> None:
+        """Pass what the server says last, and not that it has ended the connection."""
+        self.ends_pass.clear()
 
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
@@ -71,7 +81,8 @@ class Proxy:
         self._server.close()
         for link in list(self._links):
             link.cut()
-        self._flows.set()
+        self.flows.set()
+        self.ends_pass.set()
         await self._server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,10 +101,6 @@ class Proxy:
             await link.run()
         finally:
             self._links.remove(link)
-
-    async def flowing(self) -> None:
-        """Wait until bytes may pass."""
-        await self._flows.wait()
 
     def note(self, statement: str) -> _Part | None:
         """A statement is about to be sent: what of it is to be lost, if anything."""
@@ -149,18 +156,23 @@ class _Link:
 
     async def _down(self) -> None:
         while True:
-            kind = await self._from_server.readexactly(1)
+            try:
+                kind = await self._from_server.readexactly(1)
+            except asyncio.IncompleteReadError:
+                await self._proxy.ends_pass.wait()
+                return
             length = await self._from_server.readexactly(4)
             content = await self._rest(self._from_server, length)
-            await self._proxy.flowing()
+            await self._proxy.flows.wait()
             if not self._answer_is_lost:
                 self._to_client.write(kind + length + content)
                 await self._to_client.drain()
+                self._proxy.errors += kind == b"E"
             elif kind == b"Z":  # ready for the next: this one is over, and committed
                 return
 
     async def _pass_up(self, message: bytes) -> None:
-        await self._proxy.flowing()
+        await self._proxy.flows.wait()
         self._to_server.write(message)
         await self._to_server.drain()
 

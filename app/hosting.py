@@ -1,8 +1,7 @@
 """What lies around the service when this program hosts it: database, socket, an orderly end.
 
-    with stoppable(), hosting(settings) as host:
-        asyncio.run(host.check())
-        serve(host, bound_socket(settings), once_up)    # until Ctrl-C or SIGTERM
+    with stoppable() as run, bound_socket(settings) as listener, hosting(settings) as host:
+        run(serve(host, listener, greet))    # until Ctrl-C or SIGTERM
 
 The embedded server starts before the service and stops after it, whatever ends the program.
 """
@@ -10,17 +9,21 @@ The embedded server starts before the service and stops after it, whatever ends 
 import asyncio
 import contextlib
 import errno
-import signal
+import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from types import FrameType
+from types import MappingProxyType
+from typing import NoReturn
 
 import asyncpg
+import httpx
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 
-from app.db.bootstrap import BootstrapReport, bootstrap
+from app.db.bootstrap import BootstrapError, BootstrapReport, bootstrap
 from app.db.embedded import EmbeddedError, EmbeddedPostgres
+from app.db.failures import cause_of, is_unreachable
 from app.db.migrations import MigrationError, MigrationReport, migrate
 from app.db.startup_check import startup_check
 from app.errors import StartupError
@@ -28,12 +31,31 @@ from app.http.protocol import ProblemProtocol
 from app.main import create_app
 from app.observability import configure_logging
 from app.settings import Settings
+from app.stopping import unstoppable
 
 EMBEDDED_DATABASE = "factory"
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+DISPOSABLE: Mapping[str, str] = MappingProxyType({"fsync": "off", "full_page_writes": "off"})
+"""Settings of an embedded server whose data is thrown away; `disposable_data` goes with them."""
 
 SHUTDOWN_S = 10
 """Seconds that requests have to end after the program was told to."""
+
+_DURABLE: Mapping[str, str] = MappingProxyType({})
+_BACKLOG = 2048
+_URLS = "FACTORY_DATABASE_URL and FACTORY_MIGRATION_DATABASE_URL"
+
+_NOT_MIGRATED = (
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedTableError,
+)
+_TURNED_AWAY = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # a wrong password among others
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.exceptions.ClientConfigurationError,
+)
+_DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +63,23 @@ class Host:
     """The database that this program works on, and as whom. URLs carry passwords."""
 
     settings: Settings
-    service_url: str
+    service_url: str | None
     owner_url: str | None
     embedded: EmbeddedPostgres | None
 
     @property
     def service_settings(self) -> Settings:
         """The settings of the service, which knows no embedded server but only a URL."""
-        return self.settings.model_copy(update={"database_url": self.service_url})
+        return self.settings.model_copy(update={"database_url": self.required_service_url()})
+
+    def required_service_url(self) -> str:
+        """The service's login. Raises StartupError, which says how to name one."""
+        if self.service_url is None:
+            raise StartupError(
+                "FACTORY_MIGRATION_DATABASE_URL is set and FACTORY_DATABASE_URL is not: set it to"
+                " the service's login to the same database, a member of iu_app."
+            )
+        return self.service_url
 
     def required_owner_url(self) -> str:
         """The owner's login. Raises StartupError, which says how to name one."""
@@ -67,51 +98,92 @@ class Host:
         if self.embedded is None:
             return None
         passwords = {role: self.embedded.role_password(role) for role in ("iu_owner", "iu_app")}
-        return await bootstrap(
-            self.embedded.superuser_url, database=EMBEDDED_DATABASE, passwords=passwords
-        )
+        with told_in_a_line():
+            return await bootstrap(
+                self.embedded.superuser_url, database=EMBEDDED_DATABASE, passwords=passwords
+            )
 
     async def migrate(self, *, again: bool = False) -> MigrationReport:
         """Bring the database to this program's schema. Raises StartupError with what to do."""
-        try:
+        with told_in_a_line():
             return await migrate(self.required_owner_url(), again=again)
-        except MigrationError as error:
-            raise StartupError(str(error)) from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise _unreachable(error) from error
 
     async def check(self) -> None:
         """Look whether the service can work here. Raises StartupError, a line per finding."""
-        try:
+        with self.told_if_new(), told_in_a_line():
             findings = await startup_check(
-                self.service_url, disposable_data=self.settings.disposable_data
+                self.required_service_url(), disposable_data=self.settings.disposable_data
             )
-        except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError) as error:
-            if self.embedded is None:
-                raise _unreachable(error) from error
-            # A data directory that nobody has migrated yet has neither the database nor its roles.
-            raise StartupError("The database is new: run `factory migrate` first.") from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise _unreachable(error) from error
         if findings:
             raise StartupError("\n".join(str(finding) for finding in findings))
 
+    @contextlib.contextmanager
+    def told_if_new(self) -> Iterator[None]:
+        """Raise StartupError, which says what to do, where nobody has migrated the embedded server.
+
+        It then has neither the database nor its roles.
+        """
+        try:
+            yield
+        except StartupError as error:
+            new = isinstance(
+                error.__cause__, asyncpg.InvalidPasswordError | asyncpg.InvalidCatalogNameError
+            )
+            if self.embedded is None or not new:
+                raise
+            raise StartupError("The database is new: run `factory migrate` first.") from error
+
 
 @contextlib.contextmanager
-def hosting(settings: Settings) -> Iterator[Host]:
+def told_in_a_line(look_at: str = _URLS) -> Iterator[None]:
+    """Turn what a database refuses to its operator into a StartupError that says what to do.
+
+    `look_at` names the settings that it was reached by. An error that is about something else is a
+    defect, and passes through.
+    """
+    try:
+        yield
+    except (MigrationError, BootstrapError) as error:
+        raise StartupError(str(error)) from error
+    except _DATABASE_ERRORS as error:
+        _tell(error, look_at)
+
+
+def _tell(error: Exception, look_at: str) -> NoReturn:
+    cause = cause_of(error)
+    said = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+        raise StartupError(
+            f"The login has not the rights for this ({said}): look at whose it is, and run"
+            " `factory bootstrap` as a superuser."
+        ) from cause
+    if isinstance(cause, _NOT_MIGRATED):
+        raise StartupError(
+            f"The database is not migrated ({said}): run `factory migrate` first."
+        ) from cause
+    if not (isinstance(cause, _TURNED_AWAY) or is_unreachable(error)):
+        raise error
+    raise StartupError(
+        f"The database can't be reached ({said}): look at {look_at}, and whether the server runs."
+    ) from cause
+
+
+@contextlib.contextmanager
+def hosting(settings: Settings, *, options: Mapping[str, str] = _DURABLE) -> Iterator[Host]:
     """The database of the settings; an embedded one runs until the block ends.
 
-    Raises StartupError, one line that says what to do, where it can't be started.
+    `options` are settings of the embedded server. Raises StartupError, one line that says what to
+    do, where it can't be started.
     """
-    if settings.database_url is not None:
-        yield Host(settings, settings.database_url, settings.migration_database_url, None)
+    service_url, owner_url = settings.database_url, settings.migration_database_url
+    if service_url is not None or owner_url is not None:
+        yield Host(settings, service_url, owner_url, None)
         return
-    server = EmbeddedPostgres(settings.data_dir)
+    with _explained():
+        server = EmbeddedPostgres(settings.data_dir, options=options)
     try:
-        server.start()
-    except EmbeddedError as error:
-        raise StartupError(str(error)) from error
-    try:
+        with _explained():
+            server.start()
         yield Host(
             settings,
             server.url("iu_app", EMBEDDED_DATABASE),
@@ -120,17 +192,30 @@ def hosting(settings: Settings) -> Iterator[Host]:
         )
     finally:
         # A second Ctrl-C must not leave the server behind.
-        with _handled(signal.SIG_IGN):
+        with unstoppable(), _explained():
             server.stop()
 
 
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except EmbeddedError as error:
+        raise StartupError(str(error)) from error
+
+
 def bound_socket(settings: Settings) -> socket.socket:
-    """The socket to listen on. Raises StartupError where the address can't be had."""
+    """The socket, listening. Raises StartupError where the address can't be had.
+
+    It listens before anything else is done, so that of two programs that start at once one is
+    told. Who connects early waits until the service is up.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -148,30 +233,14 @@ def bound_socket(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve(
-    host: Host,
-    listener: socket.socket,
-    once_up: Callable[[str], Awaitable[None]],
-) -> None:
-    """Serve until Ctrl-C or SIGTERM, then end what runs.
+async def serve(host: Host, listener: socket.socket, greet: Callable[[str], None]) -> None:
+    """Serve until the task is cancelled, then end what runs.
 
-    `once_up` is called with the service's URL when it answers; what it raises ends the service.
+    `greet` is called with the service's URL when it answers.
     """
-    asyncio.run(_serve(host, listener, once_up))
-
-
-async def _serve(
-    host: Host, listener: socket.socket, once_up: Callable[[str], Awaitable[None]]
-) -> None:
     async with served(host.service_settings, listener) as (url, ended):
-        greeting = asyncio.ensure_future(once_up(url))
-        try:
-            await asyncio.wait({ended, greeting}, return_when=asyncio.FIRST_COMPLETED)
-            if greeting.done():
-                greeting.result()
-                await asyncio.wait({ended})
-        finally:
-            greeting.cancel()
+        greet(url)
+        await asyncio.wait({ended})
 
 
 @contextlib.asynccontextmanager
@@ -180,7 +249,8 @@ async def served(
 ) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """The service beside the block: its URL, and the task that ends when it does.
 
-    It is stopped in order when the block ends. Raises StartupError where it does not come up.
+    It is stopped in order when the block ends: requests have SHUTDOWN_S to end, or until the task
+    that ends the block is cancelled once more. Raises StartupError where it does not come up.
     """
     configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
@@ -194,71 +264,65 @@ async def served(
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        up = asyncio.create_task(server.up.wait())
-        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-        up.cancel()
-        if not server.started:
-            raise StartupError("The service did not come up; the lines above say why.")
+        await server.come_up(serving)
         yield _url(settings, listener), serving
     finally:
         server.should_exit = True
-        await serving
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.force_exit = True
+            await serving
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells when it listens, and ends quietly.
-
-    uvicorn raises the signal that ended it once more at its end, in the middle of the loop. Here
-    the end of the server is all that a signal means.
-    """
+    """uvicorn's server, which tells when it listens, and leaves signals to the program."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.up = asyncio.Event()
+        self._up = asyncio.Event()
+
+    async def come_up(self, serving: asyncio.Task[None]) -> None:
+        """Wait until the server listens. Raises StartupError where it ends instead."""
+        up = asyncio.create_task(self._up.wait())
+        # Its lines only say that it starts and has started; the program itself says where.
+        log = logging.getLogger("uvicorn.error")
+        log.setLevel(logging.WARNING)
+        try:
+            await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            log.setLevel(logging.NOTSET)
+            up.cancel()
+        if not self.started:
+            raise StartupError("The service did not come up; the lines above say why.")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        with _handled(self.handle_exit):
-            yield
+        """Nothing is captured: see `app.stopping`."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self.up.set()
+            self._up.set()
+
+
+@contextlib.asynccontextmanager
+async def in_process(settings: Settings, key: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the service, which runs for it alone and listens nowhere."""
+    configure_logging("warning", settings.log_format)
+    application = create_app(settings)
+    transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+    async with (
+        application.router.lifespan_context(application),
+        httpx.AsyncClient(
+            transport=transport,
+            base_url="http://localhost",
+            headers={"Authorization": f"Bearer {key}"},
+        ) as client,
+    ):
+        yield client
 
 
 def _url(settings: Settings, listener: socket.socket) -> str:
-    return settings.model_copy(update={"port": listener.getsockname()[1]}).api_url
-
-
-class _Stopped(BaseException):
-    """The program was told to end."""
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """End the block in order on Ctrl-C and SIGTERM, wherever it is, and go on after it."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Stopped
-
-    with contextlib.suppress(_Stopped), _handled(stop):
-        yield
-
-
-@contextlib.contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
-
-
-def _unreachable(error: Exception) -> StartupError:
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return StartupError(
-        f"The database can't be reached ({said}): look at FACTORY_DATABASE_URL and"
-        " FACTORY_MIGRATION_DATABASE_URL, and whether the server runs."
-    )
+    return settings.model_copy(update={"port": listener.getsockname()[1], "url": None}).api_url

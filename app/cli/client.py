@@ -1,95 +1,165 @@
 """The command line's HTTP client: where the service is, with which key, and what it refuses."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import httpx
+import typer
 
-from app.cli.output import refused
-from app.errors import StartupError
+from app.cli.output import fail, refused
 from app.settings import Settings, get_settings
 
 TIMEOUT_S = 90.0
+"""Longer than the service works on any request."""
+
+NO_KEY = 3
+UNREACHABLE = 8
 
 
 class Client:
-    """Calls the service, and ends the command where it refuses.
+    """Calls the service, and ends the command where it refuses or does not answer.
 
-    The key is FACTORY_API_KEY, or else the one in admin.key in the data directory. The URL is
-    FACTORY_URL, or else that of FACTORY_HOST and FACTORY_PORT.
+    The key is FACTORY_API_KEY, or else the one in admin.key in the data directory, which is sent
+    to this machine only. The URL is FACTORY_URL, or else that of FACTORY_HOST and FACTORY_PORT.
     """
 
-    def __init__(self, settings: Settings | None = None, *, as_json: bool = False) -> None:
-        self._settings = settings or get_settings()
+    def __init__(self, *, as_json: bool = False) -> None:
+        settings = get_settings()
+        self.url = settings.api_url
         self._as_json = as_json
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key_for(settings)}"},
+            timeout=TIMEOUT_S,
+            trust_env=not is_ours(settings),  # no proxy leads to this machine
+        )
 
     def call(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
-    ) -> httpx.Response:
-        """The service's answer. Raises typer.Exit for a refusal, which has been printed."""
-        answer = self.ask(method, path, headers=headers, **options)
-        if answer.is_error:
-            raise refused(problem_of(answer), as_json=self._as_json)
-        return answer
+        self,
+        method: str,
+        path: str,
+        order: Mapping[str, Any] | bytes | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        if_match: str | None = None,
+    ) -> Any:
+        """The document that the service answers; `order` is a JSON document, or its text.
 
-    def ask(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
-    ) -> httpx.Response:
-        """The service's answer, refusals too. Raises StartupError where nobody answers."""
-        key = {"Authorization": f"Bearer {self.key()}"}
-        base = self._settings.api_url
-        try:
-            return httpx.request(
-                method, base + path, headers=key | (headers or {}), timeout=TIMEOUT_S, **options
-            )
-        except httpx.TransportError as error:
-            raise StartupError(
-                f"Nobody answers at {base} ({error}): start the service with `factory serve`, or"
-                " set FACTORY_URL."
-            ) from error
+        Raises typer.Exit for a refusal, which has been printed.
+        """
+        return self._send(method, path, order, params=params, if_match=if_match)[0]
+
+    def read_tagged(self, path: str) -> tuple[Any, str]:
+        """A document and its entity tag."""
+        document, answer = self._send("GET", path, None)
+        return document, answer.headers["etag"]
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item of a list, page by page."""
-        token: str | None = None
+        asked = {name: value for name, value in params.items() if value is not None}
         while True:
-            asked = {name: value for name, value in params.items() if value is not None}
-            if token is not None:
-                asked["page_token"] = token
-            document = self.call("GET", path, params=asked).json()
+            document = self.call("GET", path, params=asked)
             yield from document["items"]
-            token = document.get("next_page_token")
-            if token is None:
+            if document.get("next_page_token") is None:
                 return
+            asked["page_token"] = document["next_page_token"]
 
-    def key(self) -> str:
-        """The API key. Raises StartupError where there is none."""
-        if self._settings.api_key is not None:
-            return self._settings.api_key.get_secret_value()
-        path = self._settings.admin_key_path
+    def _send(
+        self,
+        method: str,
+        path: str,
+        order: Mapping[str, Any] | bytes | None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        if_match: str | None = None,
+    ) -> tuple[Any, httpx.Response]:
+        content = as_body(order) if isinstance(order, Mapping) else order
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        if if_match is not None:
+            headers["If-Match"] = if_match
         try:
-            return path.read_text().strip()
-        except OSError as error:
-            raise StartupError(
-                f"There is no API key: set FACTORY_API_KEY. (Without it the one in {path} is used,"
-                f" and that can't be read: {error.strerror}.)"
-            ) from error
+            answer = self._http.request(
+                method, path, content=content, params=params, headers=headers
+            )
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        document = _document_of(answer)
+        if answer.is_success and document is not None:
+            return document, answer
+        if isinstance(document, dict) and "code" in document:
+            raise refused(document, as_json=self._as_json)
+        fail(
+            f"{answer.request.url} answered {answer.status_code}, and not as the factory does:"
+            " is FACTORY_URL right?"
+        )
+        raise typer.Exit(UNREACHABLE)
 
 
-def problem_of(answer: httpx.Response) -> dict[str, Any]:
-    """The problem document of a refusal; one made up for what no factory answered."""
+def key_for(settings: Settings) -> str:
+    """The API key for the service at the settings' URL. Ends the command where there is none."""
+    if settings.api_key is not None:
+        return _sendable(settings.api_key.get_secret_value())
+    path = settings.admin_key_path
+    if not is_ours(settings):
+        fail(
+            f"There is no API key for {settings.api_url}: set FACTORY_API_KEY. (The one in {path}"
+            " is sent to this machine only.)"
+        )
+        raise typer.Exit(NO_KEY)
     try:
-        document = answer.json()
+        return _sendable(path.read_text(encoding="ascii", errors="replace"))
+    except OSError as error:
+        fail(
+            f"There is no API key: set FACTORY_API_KEY. (Without it the one in {path} is used,"
+            f" and that can't be read: {error.strerror}.)"
+        )
+        raise typer.Exit(NO_KEY) from error
+
+
+def _sendable(key: str) -> str:
+    # What no header can carry is no key, which the service says; a client's error would show it.
+    return re.sub(r"[^\x21-\x7e]", "?", key.strip()) or "?"
+
+
+def unreachable(url: str, error: httpx.TransportError) -> typer.Exit:
+    """Say that nobody answers; the exception that ends the command."""
+    said = str(error) or type(error).__name__
+    fail(
+        f"Nobody answers at {url} ({said}): start the service with `factory serve`, or set"
+        " FACTORY_URL."
+    )
+    return typer.Exit(UNREACHABLE)
+
+
+def is_ours(settings: Settings) -> bool:
+    """Whether the service runs on this machine, as far as its URL tells."""
+    if settings.url is None:
+        return True
+    host = urlsplit(settings.url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
     except ValueError:
-        document = None
-    if isinstance(document, dict) and "code" in document:
-        return document
-    return {
-        "code": "?",
-        "detail": f"{answer.request.url} answered {answer.status_code}, and not as the factory"
-        " does: is FACTORY_URL right?",
-    }
+        return host == "localhost"
 
 
-def reference(template: str) -> str:
-    """A template reference as part of a path, where a slash can't stand."""
-    return template.replace("/", "@")
+def as_body(order: Mapping[str, Any]) -> bytes:
+    """A request's body. In ASCII: what is no character at all is for the service to refuse."""
+    return json.dumps(order).encode("ascii")
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path; a template's slash is written `@` there."""
+    return quote(text.replace("/", "@"), safe=":@", errors="surrogateescape")
+
+
+def _document_of(answer: httpx.Response) -> Any:
+    if "json" not in answer.headers.get("content-type", ""):
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        return None

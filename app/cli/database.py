@@ -1,18 +1,27 @@
 """`factory bootstrap` and `factory migrate`: what is done with the database's own logins."""
 
-import asyncio
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
-import asyncpg
 import typer
 
-from app.cli.output import Json, console, fail, print_json
-from app.db.bootstrap import BootstrapError, BootstrapReport, bootstrap
+from app.cli.output import Json, fail, print_json, say
 from app.errors import StartupError
-from app.hosting import Host, hosting, stoppable
 from app.settings import get_settings
+from app.stopping import stoppable
 
-_HELP = "The password that the role {role} shall have; unset: left as it is."
+if TYPE_CHECKING:
+    from app.db.bootstrap import BootstrapReport
+    from app.db.migrations import MigrationReport
+    from app.hosting import Host
+
+SUPERUSER_URL = "FACTORY_SUPERUSER_URL"
+PASSWORDS = {
+    "iu_owner": "FACTORY_OWNER_PASSWORD",
+    "iu_app": "FACTORY_APP_PASSWORD",
+    "iu_reader": "FACTORY_READER_PASSWORD",
+}
+"""Variables and not options: the arguments of a process are there for all to read."""
 
 
 def register(cli: typer.Typer) -> None:
@@ -23,61 +32,53 @@ def register(cli: typer.Typer) -> None:
 
 def bootstrap_command(
     *,
-    superuser_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="FACTORY_SUPERUSER_URL",
-            show_envvar=True,
-            help="A superuser's login to the database. Unset: the embedded one.",
-        ),
-    ] = None,
     database: Annotated[
         str | None, typer.Option(help="Another database on the same server; made if missing.")
     ] = None,
-    owner_password: Annotated[
-        str | None,
-        typer.Option(envvar="FACTORY_OWNER_PASSWORD", help=_HELP.format(role="iu_owner")),
-    ] = None,
-    app_password: Annotated[
-        str | None,
-        typer.Option(envvar="FACTORY_APP_PASSWORD", help=_HELP.format(role="iu_app")),
-    ] = None,
-    reader_password: Annotated[
-        str | None,
-        typer.Option(envvar="FACTORY_READER_PASSWORD", help=_HELP.format(role="iu_reader")),
-    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make roles, rights and schema: the one step that needs a superuser. Safe to repeat."""
-    given = {"iu_owner": owner_password, "iu_app": app_password, "iu_reader": reader_password}
-    passwords = {role: password for role, password in given.items() if password}
-    with stoppable():
-        report = _bootstrap(superuser_url, database, passwords)
-        if as_json:
-            print_json({"database": report.database, "warnings": report.warnings})
-            return
-        console.print(f"{report.database}: roles, rights and schema are there.")
-        for warning in report.warnings:
-            fail(f"Warning: {warning}")
-        console.print("Next: factory migrate")
+    """Make roles, rights and schema: the one step that needs a superuser. Safe to repeat.
+
+    FACTORY_SUPERUSER_URL is a superuser's login to the database. Unset: the embedded one.
+    FACTORY_OWNER_PASSWORD, FACTORY_APP_PASSWORD and FACTORY_READER_PASSWORD are the passwords that
+    the roles iu_owner, iu_app and iu_reader shall have. Unset: they stay as they are.
+    """
+    report = _bootstrap(database)
+    if as_json:
+        print_json(
+            {
+                "database": report.database,
+                "created_database": report.created_database,
+                "warnings": report.warnings,
+            }
+        )
+        return
+    made = " was made;" if report.created_database else ":"
+    say(f"{report.database}{made} roles, rights and schema are there.")
+    for warning in report.warnings:
+        fail(f"Warning: {warning}")
+    say("Next: factory migrate")
 
 
-def _bootstrap(
-    superuser_url: str | None, database: str | None, passwords: dict[str, str]
-) -> BootstrapReport:
-    try:
-        if superuser_url is not None:
-            return asyncio.run(bootstrap(superuser_url, database=database, passwords=passwords))
+def _bootstrap(database: str | None) -> "BootstrapReport":
+    from app.db.bootstrap import bootstrap
+    from app.hosting import hosting, told_in_a_line
+
+    superuser_url = os.environ.get(SUPERUSER_URL)
+    if database is not None and not superuser_url:
+        raise typer.BadParameter(f"--database goes with {SUPERUSER_URL}")
+    with stoppable() as run:
+        if superuser_url:
+            given = {role: os.environ.get(variable) for role, variable in PASSWORDS.items()}
+            passwords = {role: password for role, password in given.items() if password}
+            with told_in_a_line(look_at=SUPERUSER_URL):
+                return run(bootstrap(superuser_url, database=database, passwords=passwords))
         with hosting(get_settings()) as host:
-            report = asyncio.run(host.prepare())
-    except BootstrapError as error:
-        raise StartupError(str(error)) from error
-    except (OSError, asyncpg.PostgresError) as error:
-        raise StartupError(f"The database can't be reached: {error}") from error
+            report = run(host.prepare())
     if report is None:
         raise StartupError(
-            "FACTORY_DATABASE_URL names a database of yours: pass a superuser's login to it with"
-            " --superuser-url."
+            "FACTORY_DATABASE_URL names a database of yours: set FACTORY_SUPERUSER_URL to a"
+            " superuser's login to it."
         )
     return report
 
@@ -86,31 +87,47 @@ def migrate_command(
     *,
     again: Annotated[
         bool,
-        typer.Option(help="Create and grant everything anew, also where nothing is pending."),
+        typer.Option("--again", help="Create and grant everything anew, whether pending or not."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the database to this program's schema. Nothing pending: nothing is touched."""
-    with stoppable(), hosting(get_settings()) as host:
-        asyncio.run(prepare_and_migrate(host, again=again, as_json=as_json))
+    """Bring the database to this program's schema. Nothing pending: nothing is touched.
 
+    Takes the owner's login, FACTORY_MIGRATION_DATABASE_URL. Without it, and without
+    FACTORY_DATABASE_URL, the embedded database is migrated.
+    """
+    from app.hosting import hosting
 
-async def prepare_and_migrate(host: Host, *, again: bool = False, as_json: bool = False) -> None:
-    """Migrate, and say what was done; on the embedded server bootstrap first."""
-    try:
-        await host.prepare()
-    except BootstrapError as error:
-        raise StartupError(str(error)) from error
-    report = await host.migrate(again=again)
+    with stoppable() as run, hosting(get_settings()) as host:
+        report = run(prepared_and_migrated(host, again=again))
     done = report.done
     if as_json:
-        print_json({"revision": report.revision, "revisions_run": list(done.revisions)})
-    elif done:
-        console.print(
-            f"The database is at revision {report.revision}:"
-            f" {len(done.revisions)} revisions run,"
-            f" {len(done.added) + len(done.changed)} functions and views installed,"
-            f" {len(done.removed)} removed."
+        print_json(
+            {
+                "revision": report.revision,
+                "revisions_run": list(done.revisions),
+                "installed": [*done.added, *done.changed],
+                "removed": list(done.removed),
+            }
         )
-    else:
-        console.print(f"The database is at revision {report.revision}: nothing to do.")
+        return
+    say(migrated(report))
+
+
+async def prepared_and_migrated(host: "Host", *, again: bool = False) -> "MigrationReport":
+    """Migrate; on the embedded server bootstrap first."""
+    await host.prepare()
+    return await host.migrate(again=again)
+
+
+def migrated(report: "MigrationReport") -> str:
+    """What a migration did, in a line."""
+    done = report.done
+    if not done:
+        return f"The database is at revision {report.revision}: nothing to do."
+    return (
+        f"The database is at revision {report.revision}:"
+        f" {len(done.revisions)} revisions run,"
+        f" {len(done.added) + len(done.changed)} functions and views installed,"
+        f" {len(done.removed)} removed."
+    )

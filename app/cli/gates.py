@@ -1,11 +1,11 @@
 """`factory gate …`: what is open, for whom, until when."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import Client
-from app.cli.output import Json, console, print_json, print_table
+from app.cli.client import Client, segment
+from app.cli.output import Json, cell, print_json, print_table, say
 
 cli = typer.Typer(help="Open, lease and close the gates.", no_args_is_help=True)
 
@@ -20,28 +20,39 @@ def list_gates(*, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ("gate", "state", "leases_end_at", "sealed", "changed_by", "reason")
-    print_table(rows, *columns)
+    shown = [
+        {
+            "gate": row["gate"],
+            "state": f"{row['state']}, sealed" if row["sealed"] else row["state"],
+            "until": row["leases_end_at"],
+            "reason": row["reason"],
+        }
+        for row in rows
+    ]
+    print_table(shown, "gate", "state", "until", "reason")
 
 
 @cli.command("open")
 def open_gate(key: Key, *, reason: Reason, as_json: Json = False) -> None:
     """Open a gate until it is closed. A lease closes by itself: prefer one."""
-    client = Client(as_json=as_json)
     order = {"state": "open", "reason": reason}
-    document = client.call("PUT", f"/gates/{key}", json=order).json()
+    document = Client(as_json=as_json).call("PUT", f"/gates/{segment(key)}", order)
     if as_json:
         print_json(document)
         return
-    console.print(f"{document['gate']} is open until it is closed.")
+    say(f"{document['gate']} is open until it is closed.")
 
 
 @cli.command("close")
 def close_gate(
-    key: Annotated[str | None, typer.Argument(help="The gate; without it say --all.")] = None,
+    key: Annotated[
+        str | None, typer.Argument(help="The gate; `iu_core.` may be left out. Or say --all.")
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Close all eleven gates.")] = False,
-    seal: Annotated[bool, typer.Option(help="Refuse openings and leases until unsealed.")] = False,
+    seal: Annotated[
+        bool, typer.Option("--seal", help="Refuse whatever would open it, until it is unsealed.")
+    ] = False,
     reason: Reason = "closed from the command line",
     as_json: Json = False,
 ) -> None:
@@ -49,21 +60,18 @@ def close_gate(
     if every == (key is not None):
         raise typer.BadParameter("name one gate, or say --all")
     client = Client(as_json=as_json)
-    if every:
-        order = {"reason": reason, "seal": seal}
-        document = client.call("POST", "/gates/close-all", json=order).json()
-        gates = document["gates"]
+    if key is None:
+        order: dict[str, Any] = {"reason": reason, "seal": seal}
+        document = client.call("POST", "/gates/close-all", order)
     else:
-        put = {"state": "closed", "reason": reason} | ({"seal": True} if seal else {})
-        document = client.call("PUT", f"/gates/{key}", json=put).json()
-        gates = [document]
+        # Without --seal the seal stays as it is, which is not the same as unsealing.
+        order = {"state": "closed", "reason": reason} | ({"seal": True} if seal else {})
+        document = client.call("PUT", f"/gates/{segment(key)}", order)
     if as_json:
         print_json(document)
         return
-    for gate in gates:
-        state = "closed, draining" if gate["draining"] else "closed"
-        ended = f", {gate['leases_ended']} leases ended" if gate["leases_ended"] else ""
-        console.print(f"{gate['gate']} is {state}{', sealed' if gate['sealed'] else ''}{ended}.")
+    for gate in document["gates"] if key is None else [document]:
+        say(f"{gate['gate']} is {_closed(gate)}.")
 
 
 @cli.command("lease")
@@ -80,13 +88,13 @@ def lease_gate(
 ) -> None:
     """Open a gate for a while: it closes by itself."""
     order = {"seconds": minutes * 60, "reason": reason, "for_actor": actor, "uses": uses}
-    client = Client(as_json=as_json)
-    document = client.call("POST", f"/gates/{key}/leases", json=order).json()
+    document = Client(as_json=as_json).call("POST", f"/gates/{segment(key)}/leases", order)
     if as_json:
         print_json(document)
         return
-    console.print(
-        f"{document['gate']} is open until {document['expires_at']} (lease {document['lease_id']})."
+    say(
+        f"{document['gate']} is open until {cell(document['expires_at'])}"
+        f" (lease {document['lease_id']})."
     )
 
 
@@ -94,17 +102,26 @@ def lease_gate(
 def seal_gate(
     key: Key,
     *,
-    undo: Annotated[bool, typer.Option("--undo", help="Unseal: it stays closed.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Unseal it: it stays closed.")] = False,
     reason: Reason,
     as_json: Json = False,
 ) -> None:
     """Close a gate and refuse whatever would open it, until an admin unseals it."""
-    client = Client(as_json=as_json)
     order = {"state": "closed", "reason": reason, "seal": not undo}
-    document = client.call("PUT", f"/gates/{key}", json=order).json()
+    document = Client(as_json=as_json).call("PUT", f"/gates/{segment(key)}", order)
     if as_json:
         print_json(document)
         return
-    console.print(
-        f"{document['gate']} is closed and {'sealed' if document['sealed'] else 'not sealed'}."
-    )
+    say(f"{document['gate']} is {_closed(document)}{', no longer sealed' if undo else ''}.")
+
+
+def _closed(gate: dict[str, Any]) -> str:
+    parts = ["closed"]
+    if gate["draining"]:
+        parts.append("draining: some who were let in before may still commit")
+    if gate["sealed"]:
+        parts.append("sealed")
+    if gate["leases_ended"]:
+        ended = gate["leases_ended"]
+        parts.append(f"{ended} lease{'' if ended == 1 else 's'} ended")
+    return ", ".join(parts)

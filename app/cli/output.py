@@ -1,17 +1,20 @@
 """What commands print: documents for programs, tables for people, one line for what went wrong."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.errors import CATALOGUE, Kind
 
-Json = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 """The option that every command has."""
 
 EXIT_CODES = {
@@ -25,12 +28,25 @@ EXIT_CODES = {
     Kind.UNAVAILABLE: 8,
 }
 
-_TOLD = ("gate", "required_scope", "fields", "etag", "templates", "units", "blockers")
+_LISTED_APART = ("errors", "items")
+_ANY_WIDTH = 1_000_000
+_NARROWEST_TEXT = 12
+_GAP = 2
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
-_WIDE = None if sys.stdout.isatty() else 200  # nothing is folded for a pipe or a log
-
-console = Console(highlight=False, width=_WIDE)
+# A terminal has a width; a pipe or a file has none, and nothing is folded for it.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(line: str = "") -> None:
+    """Print a line for people, which is not folded: what it shows can be copied."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def headline(line: str) -> None:
+    """Print a line in bold."""
+    console.print(Text(line, style="bold"), soft_wrap=True)
 
 
 def fail(message: str) -> None:
@@ -38,50 +54,84 @@ def fail(message: str) -> None:
     _errors.print(message, style="red" if _errors.is_terminal else "", markup=False)
 
 
-def exit_code(problem: Mapping[str, Any]) -> int:
-    """The exit code of a problem document: by the class of its refusal."""
-    spec = CATALOGUE.get(str(problem.get("code")))
+def exit_code(code: object) -> int:
+    """The exit code for a refusal's code: by the class of the refusal."""
+    spec = CATALOGUE.get(str(code))
     return EXIT_CODES[spec.kind] if spec else 1
 
 
-def refused(problem: Mapping[str, Any], *, as_json: bool) -> typer.Exit:
-    """Print a refusal; the exception that ends the command with its exit code."""
+def refused(problem: Mapping[str, Any], *, as_json: bool = False) -> typer.Exit:
+    """Print a problem document; the exception that ends the command with its exit code."""
     if as_json:
         print_json(problem)
     else:
         fail(explained(problem))
-    return typer.Exit(exit_code(problem))
+    return typer.Exit(exit_code(problem.get("code")))
 
 
 def explained(problem: Mapping[str, Any]) -> str:
     """A problem for people: what, why, where, and what helps."""
     code = str(problem.get("code", "?"))
+    spec = CATALOGUE.get(code)
     lines = [f"{code}: {problem.get('detail') or problem.get('title')}"]
     lines += [f"  {error['pointer']}: {error['detail']}" for error in problem.get("errors", ())]
     lines += [f"  item {item['ordinal']}: {item['code']}" for item in problem.get("items", ())]
-    lines += [f"  {name}: {_cell(problem[name])}" for name in _TOLD if name in problem]
-    if spec := CATALOGUE.get(code):
-        lines.append(f"  What helps: {spec.remedy}")
+    if spec is not None:
+        lines += [
+            f"  {member.name}: {cell(problem[member.name])}"
+            for member in spec.members
+            if member.name in problem and member.name not in _LISTED_APART
+        ]
+        lines.append(f"  What helps: {_remedy(problem, spec.kind) or spec.remedy}")
     if "request_id" in problem:
         lines.append(f"  Request: {problem['request_id']}")
     return "\n".join(lines)
 
 
+def _remedy(problem: Mapping[str, Any], kind: Kind) -> str | None:
+    # The catalogue speaks of HTTP; whoever stands at a closed gate here has commands for it.
+    if kind is not Kind.GATE:
+        return None
+    gate = str(problem.get("gate", "")).removeprefix("iu_core.")
+    if problem.get("code") == "gate_sealed":
+        return f"an admin unseals it: factory gate seal {gate} --undo --reason '…'"
+    return f"an operator opens it for a while: factory gate lease {gate} --reason '…'"
+
+
 def print_json(document: object) -> None:
     """Print a document for programs."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+    unicode = sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(document, ensure_ascii=not unicode, indent=2, default=str)
+    sys.stdout.write(f"{text}\n")
+    # Now, while somebody can still be told that nobody reads it.
+    sys.stdout.flush()
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], *columns: str, empty: str = "Nothing.") -> None:
-    """Print rows for people: one column per member that is named."""
+    """Print rows for people: one column per member that is named.
+
+    On a terminal the last column is folded where it must be, and no other one: keys and ids can be
+    copied. Where even that does not fit, each row is printed as a block of lines.
+    """
     if not rows:
-        console.print(empty)
+        say(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    titles = [column.replace("_", " ") for column in columns]
+    widths = [max(map(cell_len, texts)) for texts in zip(titles, *cells, strict=True)]
+    needed = sum(widths[:-1]) + _GAP * len(widths[:-1]) + min(widths[-1], _NARROWEST_TEXT)
+    if needed > console.width:
+        for number, row in enumerate(rows):
+            if number:
+                say()
+            print_members(row, *columns)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for title in titles[:-1]:
+        table.add_column(title, no_wrap=True)
+    table.add_column(titles[-1], overflow="fold")
+    for texts in cells:
+        table.add_row(*map(Text, texts))
     console.print(table)
 
 
@@ -90,17 +140,23 @@ def print_members(document: Mapping[str, Any], *names: str) -> None:
     shown = {name: document.get(name) for name in names or document}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        console.print(f"{name.replace('_', ' '):<{width}}  {_cell(value)}", markup=False)
+        lines = cell(value).rstrip("\n").replace("\n", "\n" + " " * (width + _GAP))
+        say(f"{name.replace('_', ' '):<{width + _GAP}}{lines}")
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A member's value as people read it."""
     match value:
-        case None:
-            return "-"
+        case None | "" | []:
+            text = "-"
+        case dict() if not value:
+            text = "-"
         case bool():
-            return "yes" if value else "no"
-        case str() | int() | float():
-            return str(value)
+            text = "yes" if value else "no"
+        case str():
+            text = _TIMESTAMP.sub(r"\1 \2Z", value)
         case list() if all(isinstance(part, str) for part in value):
-            return ", ".join(value) or "-"
-    return json.dumps(value, ensure_ascii=False, default=str)
+            text = ", ".join(value)
+        case _:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+    return text

@@ -1,16 +1,19 @@
-"""The command line. `factory --help` lists the commands; `--json` on each is for programs.
+"""The command line. `factory --help` lists the commands; docs/command-line.md explains them.
 
-Everything goes through HTTP, as any client does, but for `bootstrap`, `migrate` and the first key.
+Everything goes through HTTP, as any client does, but for what is done with the database's own
+logins: `bootstrap`, `migrate`, the first key, and whatever hosts a service.
 
-exit codes  0 done · 1 a defect, or the program can't start · 2 the input · 3 the caller (key,
-            scope, actor) · 4 no such thing · 5 a closed gate · 6 the state of what is stored ·
-            7 a precondition · 8 not now: overloaded, or no database
+What hosts a service needs the whole program. Its modules are imported by the functions that use
+them, so that a client's command does not wait for a server's libraries (a test says so).
 """
 
+import io
 import sys
+from typing import Annotated
 
 import typer
 
+import app
 from app.cli import (
     composing,
     database,
@@ -22,9 +25,10 @@ from app.cli import (
     serving,
     templates,
 )
-from app.cli.output import EXIT_CODES, fail
+from app.cli.output import exit_code, explained, fail, say
 from app.errors import Refusal, StartupError
 from app.settings import SettingsError
+from app.stopping import Stopped
 
 cli = typer.Typer(
     name="factory",
@@ -34,9 +38,10 @@ cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs flow, whatever the width
 )
 
-for part in (database, serving, composing, rolling_back, replaying):
+for part in (serving, database, composing, rolling_back, replaying):
     part.register(cli)
 cli.add_typer(gates.cli, name="gate")
 cli.add_typer(templates.cli, name="template")
@@ -44,13 +49,37 @@ cli.add_typer(pieces.cli, name="piece")
 cli.add_typer(keys.cli, name="key")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"Product factory {app.__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
 def main() -> None:
     """Run the command of this process' arguments, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows few characters must not end a command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        cli()
+        cli(prog_name="factory")
     except Refusal as refusal:  # of what is done with the owner's login; HTTP's are told elsewhere
-        fail(f"{refusal.code}: {refusal.detail}")
-        sys.exit(EXIT_CODES[refusal.spec.kind])
+        fail(explained({"code": refusal.code, "detail": refusal.detail, **refusal.members}))
+        sys.exit(exit_code(refusal.code))
     except (StartupError, SettingsError) as error:
         fail(str(error))
         sys.exit(1)
+    except Stopped as stopped:
+        fail(f"Interrupted ({stopped}).")
+        sys.exit(stopped.exit_code)

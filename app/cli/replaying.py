@@ -1,22 +1,23 @@
 """`factory replay`: what came out at the predecessor must come out here."""
 
-import asyncio
 import tempfile
+import time
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
 
-from app.cli.output import Json, console, print_json, print_table
-from app.db import replay as db
+from app.cli.output import Json, cell, headline, print_json, print_table
 from app.errors import StartupError
-from app.hosting import Host, bound_socket, hosting, served, stoppable
-from app.replay import story_25000x
-from app.replay.verdicts import Report, Verdict
 from app.settings import get_settings
+from app.stopping import stoppable
+
+if TYPE_CHECKING:
+    from app.hosting import Host
+    from app.replay.verdicts import Report, Surface, Verdict
 
 
 class Release(StrEnum):
@@ -39,109 +40,150 @@ def replay(
 
     Exit code 0 only if all of it agrees. Your own data is not touched.
     """
-    agrees = False
-    with stoppable(), tempfile.TemporaryDirectory(prefix="factory-replay-") as scratch:
+    from app.hosting import DISPOSABLE, hosting
+
+    began = time.monotonic()
+    with stoppable() as run, tempfile.TemporaryDirectory(prefix="factory-replay-") as scratch:
         settings = get_settings().model_copy(
             update={
                 "data_dir": Path(scratch),
                 "database_url": None,
-                "port": 0,
+                "migration_database_url": None,
+                "disposable_data": True,
                 "host": "127.0.0.1",
-                "url": None,
+                "port": 0,
                 "log_level": "warning",
             }
         )
-        with hosting(settings) as host:
-            report = asyncio.run(_replay(host))
-        agrees = report.agrees
-        _print(release, report, as_json=as_json)
-    if not agrees:
+        with hosting(settings, options=DISPOSABLE) as host:
+            report = run(_replay(host))
+    _print(release, report, time.monotonic() - began, as_json=as_json)
+    if not report.agrees:
         raise typer.Exit(1)
 
 
-async def _replay(host: Host) -> Report:
+async def _replay(host: "Host") -> "Report":
+    from app.db import replay as db
+    from app.hosting import bound_socket, served
+    from app.replay import story_25000x as story
+
     await host.prepare()
     await host.migrate()
     async with AsyncExitStack() as stack:
         owner = await db.connect(host.required_owner_url())
         stack.push_async_callback(owner.close)
-        service = await db.connect(host.service_url)
+        service = await db.connect(host.required_service_url())
         stack.push_async_callback(service.close)
-        secret = await story_25000x.prepare(owner)
-        listener = bound_socket(host.settings)
+        secret = await story.prepare(owner)
+        listener = stack.enter_context(bound_socket(host.settings))
         url, _ = await stack.enter_async_context(served(host.service_settings, listener))
         client = await stack.enter_async_context(
             httpx.AsyncClient(
-                base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=30
+                base_url=url,
+                headers={"Authorization": f"Bearer {secret}"},
+                timeout=30,
+                trust_env=False,
             )
         )
         try:
-            return await story_25000x.replay(owner, service, client)
-        except RuntimeError as error:
-            raise StartupError(f"The story can't be told: {error}") from error
+            return await story.replay(owner, service, client)
+        except story.NotToldError as error:
+            raise StartupError(f"The story can't be told to its end: {error}") from error
 
 
-def _print(release: Release, report: Report, *, as_json: bool) -> None:
-    matrix = [
-        {
-            "surface": row.name,
-            "before": row.before,
-            "after": row.after,
-            "delta": f"{row.delta:+d}" if row.delta else "0",
-            "required": _required(row.expected_before, row.expected_delta),
-            "verdict": _word(row.agrees),
-        }
-        for row in report.surfaces
-    ]
-    templates = [
-        dict(zip(story_25000x.TEMPLATE_COLUMNS, row.actual, strict=True))
-        | {"template": row.name, "verdict": _word(row.agrees)}
-        for row in report.templates
-    ]
+def _print(release: Release, report: "Report", seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
                 "release": release,
                 "agrees": report.agrees,
-                "probes": _rows(report.probes),
-                "matrix": matrix,
-                "templates": templates,
-                "checks": _rows(report.checks),
+                "seconds": round(seconds, 1),
+                "probes": [_verdict(row) for row in report.probes],
+                "matrix": [_surface(row) for row in report.surfaces],
+                "templates": [_template(row) for row in report.templates],
+                "checks": [_verdict(row) for row in report.checks],
             }
         )
         return
-    for title, rows, columns in (
-        ("Probes", _rows(report.probes), ("probe", "answered", "verdict")),
-        (
-            "Regression matrix",
-            matrix,
-            ("surface", "before", "after", "delta", "required", "verdict"),
-        ),
-        ("Templates", templates, ("template", *story_25000x.TEMPLATE_COLUMNS, "verdict")),
-        ("Besides", _rows(report.checks), ("probe", "answered", "verdict")),
-    ):
-        console.print(f"\n[bold]{title}[/bold]")
-        print_table(rows, *columns)
-    console.print(f"\nReplay {release}: {'all of it agrees' if report.agrees else 'DISAGREES'}.")
+    headline("Probes")
+    _print_answers(report.probes)
+    headline("\nRegression matrix")
+    print_table(
+        [
+            {**_surface(row), "delta": f"{row.delta:+}" if row.delta else "0"}
+            | {"verdict": _word(row.agrees, f"{_or_n(row.expected_before)} {row.expected_delta:+}")}
+            for row in report.surfaces
+        ],
+        *("surface", "before", "after", "delta", "verdict"),
+    )
+    headline("\nTemplates")
+    rows = [
+        _template(row) | {"verdict": _word(row.agrees, _words(row.expected))}
+        for row in report.templates
+    ]
+    print_table(rows, *(name for name in rows[0] if name != "agrees"))
+    headline("\nBesides")
+    _print_answers(report.checks)
+    outcome = "all of it agrees" if report.agrees else "IT DISAGREES"
+    headline(f"\nReplay {release}: {outcome} ({seconds:.0f} s).")
 
 
-def _rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
-    return [
+def _print_answers(verdicts: "list[Verdict]") -> None:
+    rows = [
         {
             "probe": row.name,
-            "required": row.expected,
-            "answered": row.actual,
-            "verdict": _word(row.agrees),
+            "verdict": "agrees" if row.agrees else "DISAGREES",
+            "answer": _words(row.actual)
+            if row.agrees
+            else f"{_words(row.actual)} (required: {_words(row.expected)})",
         }
         for row in verdicts
     ]
+    print_table(rows, "probe", "verdict", "answer")
 
 
-def _required(before: int | None, delta: int) -> str:
-    at_first = "n" if before is None else str(before)
-    after = f"n + {delta}" if before is None else str(before + delta)
-    return f"{at_first} → {after}" if delta else f"{at_first}, same"
+def _verdict(row: "Verdict") -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "required": row.expected,
+        "answered": row.actual,
+        "agrees": row.agrees,
+    }
 
 
-def _word(agrees: bool) -> str:
-    return "agrees" if agrees else "DISAGREES"
+def _surface(row: "Surface") -> dict[str, Any]:
+    return {
+        "surface": row.name,
+        "before": row.before,
+        "after": row.after,
+        "delta": row.delta,
+        "required_before": row.expected_before,
+        "required_delta": row.expected_delta,
+        "agrees": row.agrees,
+    }
+
+
+def _template(row: "Verdict") -> dict[str, Any]:
+    from app.replay.story_25000x import TEMPLATE_COLUMNS
+
+    return {
+        "template": row.name,
+        **dict(zip(TEMPLATE_COLUMNS, row.actual, strict=True)),
+        "agrees": row.agrees,
+    }
+
+
+def _word(agrees: bool, required: str) -> str:
+    return "agrees" if agrees else f"DISAGREES (required: {required})"
+
+
+def _or_n(before: int | None) -> str:
+    return "n" if before is None else str(before)
+
+
+def _words(answer: object) -> str:
+    if isinstance(answer, list | tuple):
+        return ", ".join(cell(part) for part in answer) or "none"
+    if isinstance(answer, dict):
+        return ", ".join(f"{name}: {cell(value)}" for name, value in answer.items())
+    return cell(answer)

@@ -40,8 +40,8 @@ async def run_probes(orchestrator: Orchestrator, subjects: Subjects) -> list[Ver
     states = await orchestrator.gate_states([_LIVE, _COMPOSER])
     return [
         *verdicts,
-        Verdict("C11 afterwards, log rows of probe actors", 0, rows),
-        Verdict("C12 afterwards, both gates", ["closed", "closed"], states),
+        Verdict("C11 log rows that remain", 0, rows),
+        Verdict("C12 both gates afterwards", ["closed", "closed"], states),
     ]
 
 
@@ -61,7 +61,7 @@ async def _refusals_at_closed_gates(
         Verdict("C2 emit mode shadow", "invalid_emit_mode", await status(uuid4(), "shadow")),
         Verdict("C3 live, its gate closed", "live_gate_closed", c3),
         Verdict(
-            "C4 dry run, the composer's gate closed",
+            "C4 dry run, composer closed",
             "composer_gate_closed",
             await status(uuid4(), "dry_run"),
         ),
@@ -78,7 +78,7 @@ async def _with_the_composer_open(orchestrator: Orchestrator, subjects: Subjects
 
     return [
         Verdict(
-            "C5 a collection that is no template",
+            "C5 a collection, no template",
             "template_not_marked",
             (await dry_run(subjects.plain_collection))["status"],
         ),

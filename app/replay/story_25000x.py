@@ -57,6 +57,10 @@ EXECUTIVE_SUMMARY = {
 }
 
 
+class NotToldError(Exception):
+    """An operation of the story was refused; the message says which, and how."""
+
+
 async def prepare(owner: asyncpg.Connection) -> str:
     """Load the baseline, and make the key that the story is told with; its secret."""
     await db.load_baseline(owner)
@@ -139,18 +143,18 @@ async def _look(
     integrity = (await _ok(client.get("/observability/integrity"))).json()
     log = await db.log_by_actor(owner)
     checks = [
-        Verdict("templates there are", sorted(EXPECTED_TEMPLATES), sorted(by_key)),
+        Verdict("templates", sorted(EXPECTED_TEMPLATES), sorted(by_key)),
         Verdict(
             "family_chain_length",
             dict.fromkeys(EXPECTED_TEMPLATES, 2),
             {key: row["family_chain_length"] for key, row in by_key.items()},
         ),
         Verdict(
-            "digest_drift_from_previous of each v2",
+            "digest_drift_from_previous, v2",
             [True, True],
             [row["digest_drift_from_previous"] for row in rows if row["version"] == "v2"],
         ),
-        Verdict("integrity findings (orphans, drift, unversioned, …)", [], integrity["findings"]),
+        Verdict("integrity findings", [], integrity["findings"]),
         Verdict("log rows", 13, sum(row["rows"] for row in log)),
         Verdict("of them live", 13, sum(row["live"] for row in log)),
         Verdict("of them matching", 13, sum(row["matching"] for row in log)),
@@ -178,5 +182,5 @@ async def _lease(client: httpx.AsyncClient, gate: str, uses: int | None = None) 
 async def _ok(request: Any) -> httpx.Response:
     answer: httpx.Response = await request
     if answer.is_error:
-        raise RuntimeError(f"{answer.request.url} answered {answer.status_code}: {answer.text}")
+        raise NotToldError(f"{answer.request.url} answered {answer.status_code}: {answer.text}")
     return answer

@@ -113,12 +113,14 @@ class Instance(WireModel):
     warnings: list[str] = Field(description="`template_superseded`: an old version was asked for.")
 
 
-class Composed(Instance):
-    """The instance, and how it came: newly composed, or the original of an earlier request."""
+class _HowItCame(WireModel):
+    outcome: Literal["composed", "idempotent_replay"]
+
+
+class Composed(Instance, _HowItCame):
+    """How it came (newly composed, or the original of an earlier request), and the instance."""
 
     model_config = with_example({"outcome": "composed", **_INSTANCE_EXAMPLE})
-
-    outcome: Literal["composed", "idempotent_replay"]
 
 
 class WouldBeRefused(WireModel):

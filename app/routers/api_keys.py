@@ -8,7 +8,7 @@ from app.dependencies import AuthenticatorDep, DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
 from app.schemas.api_keys import ApiKey, ApiKeyCreated, ApiKeyPage, CreateApiKey
-from app.schemas.base import Page
+from app.schemas.base import PATH_SEGMENT, Page
 from app.security import Caller, Scope, require
 from app.services import api_keys
 
@@ -20,6 +20,7 @@ KeyId = Annotated[
     Path(
         min_length=1,
         max_length=32,
+        pattern=PATH_SEGMENT,
         description="The key's id: what stands between `pf_` and the second `_`.",
         examples=["0a1b2c3d4e5f"],
     ),

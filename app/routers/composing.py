@@ -1,6 +1,6 @@
 """`POST /instances/…`: events become instances."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -34,6 +34,37 @@ _REFUSALS = (
     "template_withdrawn",
     "template_superseded",
 )
+_MADE: dict[int | str, dict[str, Any]] = {
+    201: {
+        "headers": {"Location": {"description": "The instance.", "schema": {"type": "string"}}},
+    },
+    200: {
+        "model": Composed | DryRun,
+        "description": "The original of an earlier request (`Idempotent-Replayed: true`), or"
+        " what a dry run says.",
+        "headers": {
+            "Idempotent-Replayed": {
+                "description": "Comes with the original of an earlier request.",
+                "schema": {"const": "true"},
+            }
+        },
+    },
+}
+# FastAPI describes the JSON array alone.
+_ALSO_LINES = {
+    "requestBody": {
+        "content": {
+            "application/x-ndjson": {
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"$ref": "#/components/schemas/InstantiateFromEvent"},
+                    "description": "One item on each line.",
+                }
+            }
+        }
+    }
+}
 
 
 def _say_how_it_came(response: Response, result: Composed | DryRun) -> Composed | DryRun:
@@ -52,14 +83,7 @@ def _say_how_it_came(response: Response, result: Composed | DryRun) -> Composed 
     "/from-event",
     status_code=201,
     summary="Compose one instance",
-    responses={
-        200: {
-            "model": Composed | DryRun,
-            "description": "The original of an earlier request (`Idempotent-Replayed: true`), or"
-            " what a dry run says.",
-        },
-        **refusals(*_REFUSALS),
-    },
+    responses={**_MADE, **refusals(*_REFUSALS)},
 )
 async def instantiate_from_event(
     order: InstantiateFromEvent,
@@ -83,6 +107,7 @@ async def instantiate_from_event(
     status_code=201,
     summary="Compose many instances, all or none",
     responses=refusals(*_REFUSALS, "gate_sealed"),
+    openapi_extra=_ALSO_LINES,
 )
 @bulk
 async def instantiate_bulk(

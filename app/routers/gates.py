@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
-from app.schemas.base import Page, Uuid
+from app.schemas.base import PATH_SEGMENT, Page, Uuid
 from app.schemas.gates import (
     AllGatesClosed,
     CloseAllGates,
@@ -32,6 +32,7 @@ GateKey = Annotated[
     Path(
         min_length=1,
         max_length=100,
+        pattern=PATH_SEGMENT,
         description="The gate's key; `iu_core.` may be left out.",
         examples=["iu_core.composer_enabled"],
     ),

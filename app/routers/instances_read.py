@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
-from app.schemas.base import Page, TemplateReference, Uuid
+from app.schemas.base import Page, TemplateInPath, Uuid
 from app.schemas.instances_read import (
     ComposedWithin,
     InstanceLineage,
@@ -48,7 +48,7 @@ async def list_instances(
     responses=refusals(*_TEMPLATE),
 )
 async def list_template_instances(
-    ref: Annotated[TemplateReference, Path()],
+    ref: Annotated[TemplateInPath, Path()],
     query: Annotated[ComposedWithin, Query()],
     caller: Viewer,
     database: DatabaseDep,

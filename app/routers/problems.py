@@ -1,14 +1,15 @@
 """The pages behind `type`: what a refusal means, and what helps."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from app.errors import CATALOGUE, Refusal
 from app.http.address import prefers
 from app.http.problem_pages import HTML, list_page, one_page
 from app.http.route import JSON, FactoryRoute, produces
 from app.problems import refusals
+from app.schemas.base import PATH_SEGMENT
 from app.schemas.problems import ExplainedProblem, ExplainedProblems
 
 router = APIRouter(tags=["problems"], route_class=FactoryRoute)
@@ -34,7 +35,12 @@ async def list_problems(request: Request) -> Response:
     responses={**_ALSO_A_PAGE, **refusals("problem_not_found")},
 )
 @produces(HTML, JSON)
-async def explain_problem(request: Request, code: str) -> Response:
+async def explain_problem(
+    request: Request,
+    code: Annotated[
+        str, Path(pattern=PATH_SEGMENT, description="The `code`.", examples=["invalid_input"])
+    ],
+) -> Response:
     """Explain one refusal and its remedy: a page for people, or JSON for who asks for it."""
     spec = CATALOGUE.get(code)
     if spec is None:

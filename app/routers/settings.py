@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
-from app.schemas.base import Page
+from app.schemas.base import PATH_SEGMENT, Page
 from app.schemas.settings import SetSetting, SettingHistoryPage, SettingPage, SettingSet
 from app.security import Caller, Scope, require
 from app.services import settings_store
@@ -20,6 +20,7 @@ SettingKey = Annotated[
     Path(
         min_length=1,
         max_length=100,
+        pattern=PATH_SEGMENT,
         description="The setting's key; `iu_core.` may be left out.",
         examples=["iu_core.unknown_event_types"],
     ),

@@ -19,7 +19,7 @@ from app.schemas.authoring import (
     WithdrawnTemplate,
     WithdrawTemplate,
 )
-from app.schemas.base import FamilyKey, Page, TemplateReference
+from app.schemas.base import FamilyKey, Page, TemplateInPath
 from app.schemas.templates import (
     Against,
     Template,
@@ -38,7 +38,7 @@ Document = TypeVar("Document")
 
 Operator = Annotated[Caller, Depends(require(Scope.OPERATOR))]
 VIEWER = Depends(require(Scope.VIEWER))
-Reference = Annotated[TemplateReference, Path()]
+Reference = Annotated[TemplateInPath, Path()]
 
 _MISSING = ("template_collection_not_found", "template_not_marked")
 _AUTHORING = ("actor_not_allowed", "template_authoring_gate_closed")

@@ -46,10 +46,25 @@ def _principal(value: str) -> str:
     return value
 
 
+# The validators say what is wrong in words; the patterns beside them say it to machines.
 _Principal = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL_CHARACTERS),
     AfterValidator(_principal),
+    Field(json_schema_extra={"not": {"pattern": "^jwt:"}}),
+]
+_OwnActor = Annotated[
+    Actor,
+    AfterValidator(_own_actor),
+    Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9._:-]{0,126}[a-z0-9._])?$"}),
+]
+_ActorPrefix = Annotated[
+    Actor,
+    AfterValidator(_actor_prefix),
+    Field(
+        examples=["billing-"],
+        json_schema_extra={"pattern": "^[a-z0-9][a-z0-9._:-]{0,126}[:-]$"},
+    ),
 ]
 
 
@@ -68,10 +83,10 @@ class CreateApiKey(WireModel):
 
     principal: _Principal = Field(description="Who is accountable for what the key does.")
     scope: Scope = Field(description="What the key reaches; each scope contains those before it.")
-    actor: Annotated[Actor, AfterValidator(_own_actor)] = Field(
+    actor: _OwnActor = Field(
         description="The tag that the key's work is done under, unless a request narrows it."
     )
-    actor_prefixes: list[Annotated[Actor, AfterValidator(_actor_prefix)]] = Field(
+    actor_prefixes: list[_ActorPrefix] = Field(
         default_factory=list,
         max_length=64,
         description="Beginnings of the other tags that it may act as; each ends at `-` or `:`.",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from app.schemas.base import (
     Actor,
@@ -148,15 +148,26 @@ class NewTemplate(WireModel):
     actor: ActingAs = None
 
 
+def _only(given: str, left_out: str) -> dict[str, Any]:
+    return {
+        "required": [given],
+        "properties": {given: {"type": "array"}, left_out: {"type": "null"}},
+    }
+
+
+_NEW_VERSION: dict[str, Any] = {
+    "example": {
+        "edits": [{"op": "insert", "position": 1, "piece": _INLINE}],
+        "reason": "readers with one minute",
+    },
+    "oneOf": [_only("edits", "pieces"), _only("pieces", "edits")],
+}
+
+
 class NewVersion(WireModel):
     """A family's next version: edits to the current one's pieces, or all of its own."""
 
-    model_config = with_example(
-        {
-            "edits": [{"op": "insert", "position": 1, "piece": _INLINE}],
-            "reason": "readers with one minute",
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=_NEW_VERSION)
 
     edits: list[Edit] | None = Field(
         None,

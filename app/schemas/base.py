@@ -26,6 +26,9 @@ from pydantic_core import CoreSchema
 CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f"
 NO_CONTROL_CHARACTERS = rf"^[^{CONTROL_CHARACTERS}]*$"
 
+# What may stand between two slashes of a path.
+PATH_SEGMENT = rf"^[^/{CONTROL_CHARACTERS}]+$"
+
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 
@@ -146,6 +149,16 @@ FamilyKey = Annotated[
     Field(description="A template family.", examples=["tpl:wf:onboarding"]),
 ]
 
+_UUID_TEXT = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+
+def _reference_pattern(before_version: str) -> str:
+    family = "tpl:[a-z0-9-]+:[a-z0-9-]+"
+    return rf"^({_UUID_TEXT}|{family}({before_version}v[1-9][0-9]{{0,8}})?)$"
+
+
+# The pattern of a reference is told and not enforced: one that is malformed is refused where
+# references are looked up, in the words of that place.
 TemplateReference = Annotated[
     str,
     StringConstraints(min_length=1, max_length=250, pattern=NO_CONTROL_CHARACTERS),
@@ -153,6 +166,19 @@ TemplateReference = Annotated[
         description="A template: the collection's UUID, a pinned key (`tpl:wf:onboarding/v2`, or"
         " `tpl:wf:onboarding@v2`), or a family, which stands for its current version.",
         examples=["tpl:wf:onboarding/v2"],
+        json_schema_extra={"pattern": _reference_pattern("[/@]")},
+    ),
+]
+
+TemplateInPath = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=250, pattern=PATH_SEGMENT),
+    Field(
+        description="A template: the collection's UUID, a pinned key with `@` for its slash, which"
+        " can't stand in a path (`tpl:wf:onboarding@v2`), or a family, which stands for its"
+        " current version.",
+        examples=["tpl:wf:onboarding@v2"],
+        json_schema_extra={"pattern": _reference_pattern("@")},
     ),
 ]
 

@@ -46,6 +46,7 @@ Axes = Annotated[
         max_length=100,
         description="Facets of the envelope. Like the content they never change.",
         examples=[{"DIEU-28": "handbook"}],
+        json_schema_extra={"additionalProperties": False},
     ),
 ]
 

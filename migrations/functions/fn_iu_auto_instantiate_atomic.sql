@@ -1,7 +1,8 @@
 -- grant: iu_app
 -- The same as fn_iu_auto_instantiate_many, all or none: when one item is refused nothing of the
 -- call stays, every answer tells what its item would have got, and the refusal is recorded once,
--- with every failing item. Arguments as there.
+-- with every failing item; where all of them met a closed gate it is counted like other refusals
+-- there. Arguments as there.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_auto_instantiate_atomic(
     p_event_ids uuid[], p_event_types text[], p_templates text[], p_suffixes text[],
     p_actors text[], p_emit_modes text[], p_reasons text[], p_data text[],
@@ -19,6 +20,7 @@ AS $$
 DECLARE
     v_answers jsonb;
     v_failing jsonb;
+    v_code    text;
 BEGIN
     BEGIN
         SELECT jsonb_agg(to_jsonb(m) ORDER BY m.ordinal),
@@ -33,9 +35,14 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = 'PF001', MESSAGE = 'undo the bulk';
         END IF;
     EXCEPTION WHEN SQLSTATE 'PF001' THEN
-        -- The subtransaction took its own records with it; this one stays.
+        -- The subtransaction took its own records with it; this one stays. Refusals at a closed gate
+        -- are only counted, so whatever else there is among them gives it its name.
+        SELECT f.item ->> 'code' INTO v_code
+          FROM jsonb_array_elements(v_failing) WITH ORDINALITY AS f(item, place)
+         ORDER BY f.item ->> 'code' LIKE '%\_gate\_closed', f.place
+         LIMIT 1;
         PERFORM iu_core.fn_iu_refuse(
-            'instantiate_bulk', v_failing #>> '{0,code}',
+            'instantiate_bulk', v_code,
             jsonb_build_object('items', v_failing, 'operation_id', p_operation_id),
             p_actors[1], p_principals[1], p_request_ids[1]);
     END;

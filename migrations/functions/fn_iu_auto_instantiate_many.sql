@@ -11,7 +11,8 @@
 --   p_request_ids      of the service's request and item: its own retry is answered ok, not replay
 -- and for the whole call:
 --   p_operation_id     stored with each instance; NULL for none
---   p_window           the call's own gate window; its principal must be one who may open gates
+--   p_window           the call's own gate window; its principal must be one who may open gates.
+--                      NULL is none
 -- status is ok, idempotent_replay, or a refusal's code with its members in details; a dry run has
 -- the status that a live call would get, and would_be. Checks, first failure answers: input, emit
 -- mode, known key (replay, conflict, rolled back), live gate, composer gate, template exists,
@@ -32,7 +33,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
-    v_items iu_core.iu_compose_item[];
+    v_window boolean := coalesce(p_window, false);
+    v_items  iu_core.iu_compose_item[];
 BEGIN
     v_items := iu_core.fn_iu_compose_prepare(
         p_event_ids, p_event_types, p_templates, p_suffixes, p_actors, p_emit_modes, p_reasons,
@@ -42,15 +44,19 @@ BEGIN
     v_items := iu_core.fn_iu_compose_judge(v_items);
 
     IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
-        v_items := iu_core.fn_iu_compose_admit(v_items, p_window);
+        v_items := iu_core.fn_iu_compose_admit(v_items, v_window);
         IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
             v_items := iu_core.fn_iu_compose_claim(v_items, p_reasons, p_data, p_operation_id);
             -- Left over are the later ordinals of a claimed key, and keys with a tombstone.
             IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
                 v_items := iu_core.fn_iu_compose_judge(v_items);
+                IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
+                    RAISE EXCEPTION USING ERRCODE = '40001',
+                        MESSAGE = 'a tombstone was released between two looks at it';
+                END IF;
             END IF;
         END IF;
-        IF p_window THEN
+        IF v_window THEN
             PERFORM iu_core.fn_iu_gate_window_note(v_items, p_reasons, p_operation_id);
         END IF;
     END IF;

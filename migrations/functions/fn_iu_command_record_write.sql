@@ -17,8 +17,9 @@ BEGIN
             occurrences, command, outcome, code, actor, principal, details)
     SELECT s.minute_id, s.minute_id, s.template_id, NULL, v_now, v_now,
            count(*), p_command, 'refused', s.code, s.actor, max(s.principal), '{}'::jsonb
-      FROM (SELECT i.*, md5(concat_ws(':', p_command, i.code, i.template_id, i.actor,
-                                      date_trunc('minute', v_now AT TIME ZONE 'UTC')))::uuid AS minute_id
+      FROM (SELECT i.*, md5(jsonb_build_array(
+                       p_command, i.code, i.template_id, i.actor,
+                       div(extract(epoch FROM v_now), 60))::text)::uuid AS minute_id
               FROM unnest(p_outcomes, p_codes, p_template_ids, p_actors, p_principals)
                    AS i(outcome, code, template_id, actor, principal)
              WHERE i.outcome = 'refused' AND i.code LIKE '%\_gate\_closed') AS s

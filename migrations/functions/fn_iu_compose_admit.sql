@@ -3,8 +3,11 @@
 -- needs no claim: closed gates, templates that can't be composed from, and dry runs that would
 -- have gone through. What is left undecided may be claimed.
 --   p_window  the call carries its own gate window: closed gates admit it, sealed ones do not
--- Raises PF413 when live items name more than 64 actors: each is an entry of the server's lock
--- table, and 15,000 of them exhausted it.
+-- What came to be a template while the locks were waited for is none to this call: its family's
+-- lock is not among them.
+-- Raises PF413 when live items name more than 64 actors, or all items more than 256 families: each
+-- is an entry of the server's lock table, and 15,000 of them exhausted it. Families that do not
+-- exist are not locked, for anybody can name any number of them.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_admit(
     p_items iu_core.iu_compose_item[], p_window boolean)
 RETURNS iu_core.iu_compose_item[]
@@ -18,8 +21,8 @@ DECLARE
     v_actors   text[];
     v_live_actors text[];
     v_families text[];
+    v_leases   uuid[] := '{}';
     v_sealed   text;
-    v_by_use   boolean;
     v_items    iu_core.iu_compose_item[];
 BEGIN
     SELECT array_agg(DISTINCT i.template_ref), array_agg(DISTINCT i.actor),
@@ -34,10 +37,19 @@ BEGIN
     v_gates := CASE WHEN v_live_actors IS NULL THEN ARRAY[v_composer]
                     ELSE ARRAY[v_live, v_composer] END;
     PERFORM iu_core.fn_iu_lock('gate', v_gates, true);
-    v_by_use := NOT p_window AND iu_core.fn_iu_lease_claim(v_gates, v_live_actors);
+    IF NOT p_window THEN
+        v_leases := iu_core.fn_iu_lease_claim(v_gates, v_live_actors);
+    END IF;
     PERFORM iu_core.fn_iu_lock('actor', v_live_actors, true);
-    SELECT array_agg(DISTINCT t.family_key) INTO v_families
-      FROM iu_core.fn_iu_template_resolve(v_refs) AS t;
+    SELECT coalesce(array_agg(DISTINCT t.family_key), '{}') INTO v_families
+      FROM iu_core.fn_iu_template_resolve(v_refs) AS t
+     WHERE t.is_marked
+        OR EXISTS (SELECT FROM iu_core.iu_collection_template_family AS f
+                    WHERE f.family_key = t.family_key);
+    IF cardinality(v_families) > 256 THEN
+        RAISE EXCEPTION USING ERRCODE = 'PF413', MESSAGE = 'too_large',
+            DETAIL = '{"limit": 256, "counted": "template families in one transaction"}';
+    END IF;
     PERFORM iu_core.fn_iu_lock('family', v_families, true);
 
     IF p_window THEN
@@ -47,14 +59,18 @@ BEGIN
 
     -- Everything is read again here, in one statement that began under the locks.
     WITH verdicts AS MATERIALIZED (
-        SELECT a.actor, g.*
+        SELECT a.actor, g.composer_open, g.live_open
           FROM (SELECT iu_core.fn_iu_now() AS at OFFSET 0) AS now,
                unnest(v_actors) AS a(actor),
+               -- Who only tries pays nothing, and no lease was locked for it.
+               LATERAL (SELECT CASE WHEN a.actor = ANY (v_live_actors) THEN v_leases END) AS l(leases),
                LATERAL (SELECT
                    p_window OR iu_core.fn_iu_gate_is_open(v_composer, a.actor, now.at)
-                       OR iu_core.fn_iu_lease_uses(v_composer, a.actor, now.at) > 0 AS composer_open,
+                       OR iu_core.fn_iu_lease_uses(v_composer, a.actor, l.leases, now.at) > 0
+                   AS composer_open,
                    p_window OR iu_core.fn_iu_gate_is_open(v_live, a.actor, now.at)
-                       OR iu_core.fn_iu_lease_uses(v_live, a.actor, now.at) > 0 AS live_open) AS g
+                       OR iu_core.fn_iu_lease_uses(v_live, a.actor, l.leases, now.at) > 0
+                   AS live_open) AS g
     )
     SELECT array_agg(ROW(
                i.ordinal, coalesce(i.status, d.status, CASE WHEN i.emit_mode = 'dry_run' THEN 'ok' END),
@@ -86,14 +102,16 @@ BEGIN
               (1, 'gate_sealed', v_sealed, v_sealed IS NOT NULL),
               (2, 'live_gate_closed', v_live, i.emit_mode = 'live' AND NOT g.live_open),
               (3, 'composer_gate_closed', v_composer, NOT g.composer_open),
-              (4, 'template_collection_not_found', NULL, t.collection_exists IS NOT TRUE),
-              (5, 'template_not_marked', NULL, NOT t.is_marked),
+              (4, 'template_collection_not_found', NULL, t.collection_exists IS NOT TRUE
+                  OR (starts_with(i.template_ref, 'tpl:') AND t.family_key <> ALL (v_families))),
+              (5, 'template_not_marked', NULL, NOT t.is_marked OR t.family_key <> ALL (v_families)),
               (6, 'template_withdrawn', NULL, t.version_status = 'withdrawn'),
               (7, 'template_superseded', NULL,
                   t.version_status = 'superseded' AND i.require_current)
           ) AS v(place, status, gate, applies)
            WHERE v.applies AND i.status IS NULL ORDER BY v.place LIMIT 1) AS d ON true;
 
-    RETURN CASE WHEN v_by_use THEN iu_core.fn_iu_lease_allot(v_items) ELSE v_items END;
+    RETURN CASE WHEN v_leases = '{}' THEN v_items
+                ELSE iu_core.fn_iu_lease_allot(v_items, v_leases) END;
 END
 $$;

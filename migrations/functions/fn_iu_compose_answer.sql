@@ -1,6 +1,8 @@
 -- grant: owner only
 -- One row per item, in ordinal order. What was composed and what is replayed is read back from
--- the tables, so that a replay has the same members with the same values by construction.
+-- the tables, so that a replay has the same members with the same values by construction. An
+-- original that was rolled back since it was found has no answer any more: 40001, and the same
+-- call will find its tombstone.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_answer(p_items iu_core.iu_compose_item[])
 RETURNS TABLE (
     ordinal integer, status text, would_be text, instance_collection_id uuid, instance_key text,
@@ -31,7 +33,11 @@ BEGIN
           JOIN iu_core.iu_composition AS p ON p.composition_digest = c.composition_digest
          WHERE l.instance_collection_id = ANY (v_stored)
     )
-    SELECT i.ordinal, i.status, iu_core.fn_iu_compose_would_be(i.emit_mode, i.status),
+    SELECT i.ordinal,
+           CASE WHEN s.id IS NULL
+                     AND (i.status = 'idempotent_replay' OR (i.status = 'ok' AND i.emit_mode = 'live'))
+                THEN iu_core.fn_iu_compose_lost(i.instance_id) ELSE i.status END,
+           iu_core.fn_iu_compose_would_be(i.emit_mode, i.status),
            i.instance_id,
            coalesce(s.collection_key, 'tpl-inst:auto:' || i.suffix),
            coalesce(s.template_collection_id, i.template_id),

@@ -15,8 +15,6 @@ BEGIN
     IF v_buried IS NULL THEN
         RETURN p_claimed;
     END IF;
-    DELETE FROM iu_core.iu_piece_collection AS c WHERE c.collection_id = ANY (v_buried);
-    RETURN ARRAY(SELECT c.id FROM unnest(p_claimed) AS c(id)
-                  WHERE c.id <> ALL (v_buried));
+    RETURN iu_core.fn_iu_compose_give_back(p_claimed, v_buried);
 END
 $$;

@@ -32,8 +32,13 @@ BEGIN
         v_claimed := v_claimed || v_new;
 
         EXIT WHEN NOT iu_core.fn_iu_compose_has_unclaimed(v_items, v_claimed);
-        -- Claimed keys are unknown to the log yet, so only the lost ones are decided here.
+        -- Claimed keys are unknown to the log yet, so the lost ones are decided here; and those under
+        -- a tombstone. Nobody wants the claims of these any more, also when the tombstone has been
+        -- released before it is looked for below.
         v_items := iu_core.fn_iu_compose_judge(v_items);
+        v_claimed := iu_core.fn_iu_compose_give_back(v_claimed, ARRAY(
+            SELECT c.id FROM unnest(v_claimed) AS c(id)
+            EXCEPT SELECT i.instance_id FROM unnest(v_items) AS i WHERE i.status IS NULL));
         EXIT WHEN NOT iu_core.fn_iu_compose_has_unclaimed(v_items, v_claimed);
         IF v_attempt = 3 THEN
             RAISE EXCEPTION USING ERRCODE = '40001',

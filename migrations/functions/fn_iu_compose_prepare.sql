@@ -45,8 +45,8 @@ BEGIN
                   coalesce(length(i.event_type) NOT BETWEEN 1 AND 200 OR i.event_type ~ v_control, true)),
                  ('/template', 'template_reference', 'must be a collection''s UUID, a key such as tpl:wf:onboarding/v2, '
                                'or a family such as tpl:wf:onboarding',
-                  coalesce(i.template !~* '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|'
-                                          'tpl:[a-z0-9-]+:[a-z0-9-]+([/@]v[1-9][0-9]{0,8})?)$', true)),
+                  coalesce(i.template !~ '^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|'
+                                         'tpl:[a-z0-9-]+:[a-z0-9-]+([/@]v[1-9][0-9]{0,8})?)$', true)),
                  ('/suffix', 'string', 'must be at most 200 characters, none of them a control character',
                   length(i.suffix) > 200 OR i.suffix ~ v_control),
                  ('/actor', 'actor', 'must match [a-z0-9][a-z0-9._:-]{0,127}',

@@ -24,8 +24,8 @@ BEGIN
            coalesce(i.reason, ''), i.data_digest, coalesce(i.data, '{}')::json, i.warnings
       FROM (SELECT u.*, t.reason, t.data
               FROM unnest(p_items) AS u
-              JOIN unnest(p_reasons, p_data) WITH ORDINALITY AS t(reason, data, ordinal)
-                ON t.ordinal = u.ordinal) AS i
+              LEFT JOIN unnest(p_reasons, p_data) WITH ORDINALITY AS t(reason, data, ordinal)
+                     ON t.ordinal = u.ordinal) AS i
      WHERE i.claimed
      ORDER BY i.instance_id;
 

@@ -1,7 +1,9 @@
 -- grant: owner only
 -- Takes the advisory locks of one class for all names, sorted by key, until the transaction ends.
 -- NULL names are passed over. What the locks protect must be read in a LATER statement of a
--- VOLATILE function: this statement's snapshot is older than the locks.
+-- VOLATILE function: this statement's snapshot is older than the locks. For the same reason it
+-- raises 25000 in a transaction that keeps one snapshot, which any session may ask for: what it
+-- reads under its locks would be from before them.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock(p_class text, p_names text[], p_shared boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -12,6 +14,10 @@ DECLARE
 BEGIN
     IF v_class IS NULL THEN
         RAISE EXCEPTION 'no advisory-lock class %', p_class;
+    END IF;
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING ERRCODE = '25000',
+            MESSAGE = 'what is read under a lock must be read in READ COMMITTED';
     END IF;
     FOR v_key IN
         SELECT DISTINCT iu_core.fn_iu_lock_key(n.name)

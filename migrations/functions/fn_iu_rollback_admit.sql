@@ -22,8 +22,8 @@ BEGIN
                            p_selection.template, p_selection.composed_from,
                            p_selection.composed_to) > 0,
               p_selection.actor IS NULL OR iu_core.fn_iu_is_actor(p_selection.actor),
-              p_selection.template IS NULL OR p_selection.template ~*
-                  '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|'
+              p_selection.template IS NULL OR p_selection.template ~
+                  '^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|'
                   'tpl:[a-z0-9-]+:[a-z0-9-]+([/@]v[1-9][0-9]{0,8})?)$',
               num_nulls(p_selection.composed_from, p_selection.composed_to) > 0
                   OR p_selection.composed_from < p_selection.composed_to],

@@ -1,7 +1,7 @@
 -- grant: iu_app
 -- What template references mean now: a collection's UUID, a pinned key (tpl:wf:onboarding/v2, or
 -- @v2 where a slash can't stand), or a family (its current version). One row per distinct
--- reference; malformed ones have every column NULL.
+-- reference; malformed ones, and ids of nothing, have every column NULL but possibly family_key.
 --   reference_id   what was asked for: the template's collection, or the family. Half of an
 --                  instance's identity, so it must not depend on which version is current
 --   family_key     names the family lock, also for a template without a version
@@ -40,8 +40,10 @@ BEGIN
           FROM unnest(v_refs) AS r(ref)
     ), found AS (
         SELECT n.*, f.family_id,
-               coalesce(n.by_id, k.template_collection_id, v.template_collection_id) AS found_id
+               coalesce(u.template_collection_id, k.template_collection_id, v.template_collection_id,
+                        CASE WHEN n.by_id = ANY (v_existing) THEN n.by_id END) AS found_id
           FROM named AS n
+          LEFT JOIN iu_core.iu_collection_template_registry AS u ON u.template_collection_id = n.by_id
           LEFT JOIN iu_core.iu_collection_template_registry AS k ON k.template_key = n.by_key
           LEFT JOIN iu_core.iu_collection_template_family AS f ON f.family_key = n.by_family
           LEFT JOIN iu_core.iu_collection_template_version AS v
@@ -50,7 +52,7 @@ BEGIN
     SELECT f.ref, coalesce(f.family_id, f.found_id), f.found_id, m.template_key,
            coalesce(f.by_family, split_part(coalesce(m.template_key, f.by_key), '/', 1)),
            v.status, m.composition_digest, m.piece_count, m.template_collection_id IS NOT NULL,
-           m.template_collection_id IS NOT NULL OR coalesce(f.found_id = ANY (v_existing), false)
+           f.found_id IS NOT NULL
       FROM found AS f
       LEFT JOIN iu_core.iu_collection_template_registry AS m ON m.template_collection_id = f.found_id
       LEFT JOIN iu_core.iu_collection_template_version AS v ON v.template_collection_id = f.found_id;

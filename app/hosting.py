@@ -1,6 +1,6 @@
 """What lies around the service when this program hosts it: database, socket, an orderly end.
 
-    with stoppable() as run, bound_socket(settings) as listener, hosting(settings) as host:
+    with bound_socket(settings) as listener, hosting(settings) as host:
         run(serve(host, listener, greet))    # until Ctrl-C or SIGTERM
 
 The embedded server starts before the service and stops after it, whatever ends the program.
@@ -24,14 +24,20 @@ from sqlalchemy.exc import DBAPIError
 from app.db.bootstrap import BootstrapError, BootstrapReport, bootstrap
 from app.db.embedded import EmbeddedError, EmbeddedPostgres
 from app.db.failures import cause_of, is_unreachable
-from app.db.migrations import MigrationError, MigrationReport, migrate
+from app.db.migrations import (
+    MigrationError,
+    MigrationReport,
+    MigrationTreeError,
+    ScriptFailed,
+    migrate,
+)
 from app.db.startup_check import startup_check
 from app.errors import StartupError
 from app.http.protocol import ProblemProtocol
 from app.main import create_app
 from app.observability import configure_logging
 from app.settings import Settings
-from app.stopping import unstoppable
+from app.stopping import stoppable_once, unstoppable
 
 EMBEDDED_DATABASE = "factory"
 
@@ -40,6 +46,9 @@ DISPOSABLE: Mapping[str, str] = MappingProxyType({"fsync": "off", "full_page_wri
 
 SHUTDOWN_S = 10
 """Seconds that requests have to end after the program was told to."""
+
+LONGEST_SHUTDOWN_S = 15
+"""Seconds after which a service is cut short: a transaction may go on without its request."""
 
 _DURABLE: Mapping[str, str] = MappingProxyType({})
 _BACKLOG = 2048
@@ -145,6 +154,8 @@ def told_in_a_line(look_at: str = _URLS) -> Iterator[None]:
         yield
     except (MigrationError, BootstrapError) as error:
         raise StartupError(str(error)) from error
+    except (ScriptFailed, MigrationTreeError) as error:
+        raise StartupError(f"The migration failed, and nothing was changed. {error}") from error
     except _DATABASE_ERRORS as error:
         _tell(error, look_at)
 
@@ -182,7 +193,7 @@ def hosting(settings: Settings, *, options: Mapping[str, str] = _DURABLE) -> Ite
     with _explained():
         server = EmbeddedPostgres(settings.data_dir, options=options)
     try:
-        with _explained():
+        with stoppable_once(), _explained():
             server.start()
         yield Host(
             settings,
@@ -249,8 +260,8 @@ async def served(
 ) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """The service beside the block: its URL, and the task that ends when it does.
 
-    It is stopped in order when the block ends: requests have SHUTDOWN_S to end, or until the task
-    that ends the block is cancelled once more. Raises StartupError where it does not come up.
+    It is stopped in order when the block ends, which takes LONGEST_SHUTDOWN_S at most, or until
+    the task that ends it is cancelled once more. Raises StartupError where it does not come up.
     """
     configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
@@ -267,12 +278,7 @@ async def served(
         await server.come_up(serving)
         yield _url(settings, listener), serving
     finally:
-        server.should_exit = True
-        try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            server.force_exit = True
-            await serving
+        await server.end(serving)
 
 
 class _Server(uvicorn.Server):
@@ -295,6 +301,20 @@ class _Server(uvicorn.Server):
             up.cancel()
         if not self.started:
             raise StartupError("The service did not come up; the lines above say why.")
+
+    async def end(self, serving: asyncio.Task[None]) -> None:
+        """Let the server end in order, or cut it short when there is no more time for that."""
+        self.should_exit = True
+        try:
+            async with asyncio.timeout(LONGEST_SHUTDOWN_S):
+                await asyncio.shield(serving)
+        except (TimeoutError, asyncio.CancelledError):
+            # The server of the database undoes what is under way when its connections are cut.
+            log = logging.getLogger("uvicorn.error")
+            log.warning("The service was cut short, with requests under way.")
+            log.setLevel(logging.CRITICAL)
+            serving.cancel()
+            await asyncio.wait({serving})
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM end a program in order, wherever it is.
 
-    with stoppable() as run, hosting(settings) as host:    # interrupted: Stopped is raised
-        run(work(host))                                    # cancelled, then Stopped is raised
+    heed_signals()                    # once, in the program's main; from now on
+    with hosting(settings) as host:   # … a signal raises Stopped where the program is
+        run(work(host))               # … cancels the work, and then raises Stopped
 
 Coroutines are cancelled and not interrupted, as asyncio does it for Ctrl-C alone: what is raised
 in the middle of an event loop may be swallowed by it, or leave it half done.
@@ -32,19 +33,68 @@ class Stopped(BaseException):
         return 128 + self.number
 
 
-class Runner:
-    """Runs coroutines that a signal cancels. Made by `stoppable`, for the main thread."""
+def heed_signals() -> None:
+    """Raise Stopped, or cancel what `run` runs, on Ctrl-C and SIGTERM from now on."""
+    for number in _SIGNALS:
+        signal.signal(number, _program.told)
+
+
+def ignore_signals() -> None:
+    """Pass over Ctrl-C and SIGTERM until the process is gone: it is ending."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def unstoppable() -> Iterator[None]:
+    """Pass over Ctrl-C and SIGTERM in the block, which ends soon and must end by itself."""
+    # Not SIG_IGN, which a program that is started in the block would inherit.
+    with _handled(lambda _number, _frame: None):
+        yield
+
+
+@contextlib.contextmanager
+def stoppable_once() -> Iterator[None]:
+    """Raise Stopped in the block, but only once: what it then has to clear away is cleared away."""
+    told = False
+
+    def once(number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            raise Stopped(number)
+
+    with _handled(once):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = [(number, signal.signal(number, handler)) for number in _SIGNALS]
+    try:
+        yield
+    finally:
+        for number, previous in before:
+            signal.signal(number, previous)
+
+
+def run(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """What the coroutine answers, as `asyncio.run`; raises Stopped where a signal ended it.
+
+    Each signal cancels it: whoever is already ending in order may be quicker about it then.
+    """
+    return _program.run(work)
+
+
+class _Program:
+    """What the process is doing, and what it was told."""
 
     def __init__(self) -> None:
         self._told: int | None = None
         self._running = False
         self._task: asyncio.Task[Any] | None = None
 
-    def __call__(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """What the coroutine answers, as `asyncio.run`; raises Stopped where a signal came.
-
-        A second signal cancels it once more: whoever ends in order may then be quicker about it.
-        """
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         self._running = True
         try:
             return asyncio.run(self._cancellable(work))
@@ -59,7 +109,7 @@ class Runner:
     async def _cancellable(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         self._task = asyncio.current_task()
         if self._told is not None and self._task is not None:
-            self._task.cancel()  # told in an earlier run, as its work was ending, or before this
+            self._task.cancel()  # told before there was a task, or when the last one was done
         return await work
 
     def told(self, number: int, _frame: FrameType | None) -> None:
@@ -73,27 +123,4 @@ class Runner:
             self._task.get_loop().call_soon_threadsafe(lambda: None)
 
 
-@contextlib.contextmanager
-def stoppable() -> Iterator[Runner]:
-    """Raise Stopped in the block on Ctrl-C and SIGTERM; the runner is for its coroutines."""
-    runner = Runner()
-    with _handled(runner.told):
-        yield runner
-
-
-@contextlib.contextmanager
-def unstoppable() -> Iterator[None]:
-    """Pass over Ctrl-C and SIGTERM in the block, which ends soon and must end by itself."""
-    # A handler and not SIG_IGN, which programs that are started in the block would inherit.
-    with _handled(lambda _number, _frame: None):
-        yield
-
-
-@contextlib.contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+_program = _Program()

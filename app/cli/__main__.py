@@ -1,5 +1,5 @@
 """`python -m app.cli`, for where the script `factory` is not installed."""
 
-from app.cli.program import main
+from app.cli import main
 
 main()

@@ -8,7 +8,7 @@ import typer
 from app.cli.output import Json, fail, print_json, say
 from app.errors import StartupError
 from app.settings import get_settings
-from app.stopping import stoppable
+from app.stopping import run
 
 if TYPE_CHECKING:
     from app.db.bootstrap import BootstrapReport
@@ -67,14 +67,13 @@ def _bootstrap(database: str | None) -> "BootstrapReport":
     superuser_url = os.environ.get(SUPERUSER_URL)
     if database is not None and not superuser_url:
         raise typer.BadParameter(f"--database goes with {SUPERUSER_URL}")
-    with stoppable() as run:
-        if superuser_url:
-            given = {role: os.environ.get(variable) for role, variable in PASSWORDS.items()}
-            passwords = {role: password for role, password in given.items() if password}
-            with told_in_a_line(look_at=SUPERUSER_URL):
-                return run(bootstrap(superuser_url, database=database, passwords=passwords))
-        with hosting(get_settings()) as host:
-            report = run(host.prepare())
+    if superuser_url:
+        given = {role: os.environ.get(variable) for role, variable in PASSWORDS.items()}
+        passwords = {role: password for role, password in given.items() if password}
+        with told_in_a_line(look_at=SUPERUSER_URL):
+            return run(bootstrap(superuser_url, database=database, passwords=passwords))
+    with hosting(get_settings()) as host:
+        report = run(host.prepare())
     if report is None:
         raise StartupError(
             "FACTORY_DATABASE_URL names a database of yours: set FACTORY_SUPERUSER_URL to a"
@@ -98,7 +97,7 @@ def migrate_command(
     """
     from app.hosting import hosting
 
-    with stoppable() as run, hosting(get_settings()) as host:
+    with hosting(get_settings()) as host:
         report = run(prepared_and_migrated(host, again=again))
     done = report.done
     if as_json:

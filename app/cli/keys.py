@@ -76,9 +76,9 @@ def _first_key(
     from app.security import Scope
     from app.services.first_key import create_first_key
     from app.settings import get_settings
-    from app.stopping import stoppable
+    from app.stopping import run
 
-    with stoppable() as run, hosting(get_settings()) as host, host.told_if_new(), told_in_a_line():
+    with hosting(get_settings()) as host, host.told_if_new(), told_in_a_line():
         return run(
             create_first_key(
                 host.required_owner_url(),

@@ -28,7 +28,6 @@ from app.cli import (
 from app.cli.output import exit_code, explained, fail, say
 from app.errors import Refusal, StartupError
 from app.settings import SettingsError
-from app.stopping import Stopped
 
 cli = typer.Typer(
     name="factory",
@@ -66,20 +65,20 @@ def options(
     """Take the options of the program itself."""
 
 
-def main() -> None:
-    """Run the command of this process' arguments, and exit with its code."""
+def run_command() -> int:
+    """Run the command of this process' arguments; its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows few characters must not end a command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         cli(prog_name="factory")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Refusal as refusal:  # of what is done with the owner's login; HTTP's are told elsewhere
         fail(explained({"code": refusal.code, "detail": refusal.detail, **refusal.members}))
-        sys.exit(exit_code(refusal.code))
+        return exit_code(refusal.code)
     except (StartupError, SettingsError) as error:
         fail(str(error))
-        sys.exit(1)
-    except Stopped as stopped:
-        fail(f"Interrupted ({stopped}).")
-        sys.exit(stopped.exit_code)
+        return 1
+    return 0

@@ -1,7 +1,10 @@
 """`factory replay`: what came out at the predecessor must come out here."""
 
+import contextlib
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +16,14 @@ import typer
 from app.cli.output import Json, cell, headline, print_json, print_table
 from app.errors import StartupError
 from app.settings import get_settings
-from app.stopping import stoppable
+from app.stopping import run, unstoppable
 
 if TYPE_CHECKING:
     from app.hosting import Host
     from app.replay.verdicts import Report, Surface, Verdict
+
+
+_REMOVED_WITHIN_S = 30.0
 
 
 class Release(StrEnum):
@@ -43,10 +49,10 @@ def replay(
     from app.hosting import DISPOSABLE, hosting
 
     began = time.monotonic()
-    with stoppable() as run, tempfile.TemporaryDirectory(prefix="factory-replay-") as scratch:
+    with _scratch() as directory:
         settings = get_settings().model_copy(
             update={
-                "data_dir": Path(scratch),
+                "data_dir": directory,
                 "database_url": None,
                 "migration_database_url": None,
                 "disposable_data": True,
@@ -60,6 +66,29 @@ def replay(
     _print(release, report, time.monotonic() - began, as_json=as_json)
     if not report.agrees:
         raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="factory-replay-"))
+    try:
+        yield directory
+    finally:
+        with unstoppable():
+            _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    # A server whose start was interrupted is ended by its guard, which takes it a moment.
+    deadline = time.monotonic() + _REMOVED_WITHIN_S
+    while True:
+        try:
+            shutil.rmtree(directory)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 async def _replay(host: "Host") -> "Report":

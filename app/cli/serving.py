@@ -13,7 +13,7 @@ from app.cli.database import migrated, prepared_and_migrated
 from app.cli.output import Json, print_json, refused, say
 from app.errors import StartupError
 from app.settings import Settings, get_settings
-from app.stopping import Stopped, stoppable
+from app.stopping import Stopped, run
 
 if TYPE_CHECKING:
     from app.evaluation import Leased, Seeded
@@ -43,13 +43,12 @@ def seed_command(*, as_json: Json = False) -> None:
 
     settings = get_settings()
     key = key_for(settings)
-    with stoppable() as run:
-        try:
-            seeded = run(_seed(settings, key))
-        except httpx.TransportError as error:
-            raise unreachable(settings.api_url, error) from error
-        except Refused as error:
-            raise refused(error.problem, as_json=as_json) from error
+    try:
+        seeded = run(_seed(settings, key))
+    except httpx.TransportError as error:
+        raise unreachable(settings.api_url, error) from error
+    except Refused as error:
+        raise refused(error.problem, as_json=as_json) from error
     if as_json:
         print_json({"made": seeded.made, "there": seeded.there})
         return
@@ -60,11 +59,11 @@ def seed_command(*, as_json: Json = False) -> None:
 
 
 def _host(work: Any, *, as_json: bool) -> None:
-    from app.hosting import bound_socket, hosting
-
-    settings = get_settings()
     try:
-        with stoppable() as run, bound_socket(settings) as listener, hosting(settings) as host:
+        from app.hosting import bound_socket, hosting
+
+        settings = get_settings()
+        with bound_socket(settings) as listener, hosting(settings) as host:
             run(work(host, listener, as_json))
     except Stopped:
         # It was served until somebody had enough: that is how it is meant to end.

@@ -32,8 +32,8 @@ NOT_YET_PASSED = {
 ELSEWHERE = {
     "overloaded": "tests/api/test_bad_days.py",
     "database_unavailable": "tests/api/test_bad_days.py",
-    "identity_keys_unavailable": "tests/api/test_security.py",
-    "internal": "tests/api/test_problems.py",
+    "identity_keys_unavailable": "tests/api/test_tokens.py",
+    "internal": "tests/api/test_bad_days.py",
 }
 
 

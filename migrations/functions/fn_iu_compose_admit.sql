@@ -3,8 +3,8 @@
 -- needs no claim: closed gates, templates that can't be composed from, and dry runs that would
 -- have gone through. What is left undecided may be claimed.
 --   p_window  the call carries its own gate window: closed gates admit it, sealed ones do not
--- What came to be a template while the locks were waited for is none to this call: its family's
--- lock is not among them.
+-- What came to be a template while the locks were waited for is none to this call: it has no
+-- identity, or its family's lock is not among them.
 -- Raises PF413 when live items name more than 64 actors, or all items more than 256 families: each
 -- is an entry of the server's lock table, and 15,000 of them exhausted it. Families that do not
 -- exist are not locked, for anybody can name any number of them.
@@ -102,8 +102,8 @@ BEGIN
               (1, 'gate_sealed', v_sealed, v_sealed IS NOT NULL),
               (2, 'live_gate_closed', v_live, i.emit_mode = 'live' AND NOT g.live_open),
               (3, 'composer_gate_closed', v_composer, NOT g.composer_open),
-              (4, 'template_collection_not_found', NULL, t.collection_exists IS NOT TRUE
-                  OR (starts_with(i.template_ref, 'tpl:') AND t.family_key <> ALL (v_families))),
+              (4, 'template_collection_not_found', NULL,
+                  t.collection_exists IS NOT TRUE OR i.instance_id IS NULL),
               (5, 'template_not_marked', NULL, NOT t.is_marked OR t.family_key <> ALL (v_families)),
               (6, 'template_withdrawn', NULL, t.version_status = 'withdrawn'),
               (7, 'template_superseded', NULL,

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.support.authoring import AUTHORING, call
+from tests.support.authoring import AUTHORING, call, content, create_template, create_version
 from tests.support.composing import Item, compose, compose_one, identity
 from tests.support.gates import COMPOSER, LIVE, close, drain, lease, set_clock
 from tests.support.interleaving import racing
@@ -19,6 +19,8 @@ from tests.support.rollback import HR, by_actor, release_keys
 from tests.support.templates import Template, make_template, open_gates
 
 Connect = Callable[[str], Awaitable[asyncpg.Connection]]
+
+FAMILY = "tpl:file:report"
 
 
 @pytest.fixture
@@ -321,3 +323,39 @@ async def test_what_becomes_a_template_while_a_call_waits_is_none_to_it_yet(
             await transaction.commit()
             answers = await late.result()
     assert [answer["status"] for answer in answers] == ["template_not_marked", "ok"]
+
+
+@pytest.mark.parametrize("emit_mode", ["live", "dry_run"])
+@pytest.mark.parametrize("reference", [f"{FAMILY}/v1", f"{FAMILY}/v2", FAMILY])
+async def test_what_is_published_while_a_call_waits_is_not_there_yet_or_all_there(
+    reference: str,
+    emit_mode: str,
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    observer: asyncpg.Connection,
+) -> None:
+    """A reference that meant nothing before the family's lock has no identity to claim."""
+    await open_gates(owner, *AUTHORING, "composer_enabled", "auto_instantiate_enabled")
+    if reference != f"{FAMILY}/v1":
+        await create_template(app_conn, FAMILY)
+    async with begun(app_conn) as transaction:
+        if reference == f"{FAMILY}/v1":
+            await create_template(app_conn, FAMILY)
+        else:
+            await create_version(app_conn, FAMILY, pieces=[content("new", "new")])
+        item = Item(reference, emit_mode=emit_mode)
+        async with racing(observer, second, compose_one(second, item)) as late:
+            if reference != f"{FAMILY}/v1":
+                await late.blocked(by=app_conn)
+                await transaction.commit()
+            answer = await late.result()
+            if reference == f"{FAMILY}/v1":
+                await transaction.commit()
+    if reference == FAMILY:
+        assert (answer["status"], answer["template_key"]) == ("ok", f"{FAMILY}/v2")
+    else:
+        assert answer["status"] == "template_collection_not_found"
+        assert answer["instance_collection_id"] is None
+    assert (await compose_one(second, Item(reference, emit_mode=emit_mode)))["status"] == "ok"
+    assert await findings(app_conn) == {}

@@ -47,6 +47,7 @@ BEGIN
         v_items := iu_core.fn_iu_compose_admit(v_items, v_window);
         IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
             v_items := iu_core.fn_iu_compose_claim(v_items, p_reasons, p_data, p_operation_id);
+            v_items := iu_core.fn_iu_compose_reopen(v_items);
             -- Left over are the later ordinals of a claimed key, and keys with a tombstone.
             IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
                 v_items := iu_core.fn_iu_compose_judge(v_items);

@@ -52,7 +52,9 @@ BEGIN
            coalesce(CASE WHEN s.id IS NULL THEN i.warnings ELSE s.warnings END, '{}'),
            coalesce(i.details, '{}'::jsonb)
       FROM unnest(p_items) AS i
-      LEFT JOIN stored AS s ON s.id = i.instance_id AND i.status IN ('ok', 'idempotent_replay')
+      LEFT JOIN stored AS s
+             ON s.id = i.instance_id
+            AND (i.status = 'idempotent_replay' OR (i.status = 'ok' AND i.emit_mode = 'live'))
       LEFT JOIN iu_core.iu_collection_template_registry AS m
              ON m.template_collection_id = i.template_id
      ORDER BY i.ordinal;

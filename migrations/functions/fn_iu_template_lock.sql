@@ -20,7 +20,8 @@ BEGIN
     IF v_found.collection_exists IS NOT TRUE THEN
         PERFORM iu_core.fn_iu_raise_refusal(
             'template_collection_not_found', jsonb_build_object('template', p_ref));
-    ELSIF NOT v_found.is_marked THEN
+    ELSIF NOT v_found.is_marked OR v_found.family_key IS DISTINCT FROM v_family THEN
+        -- Marked only now: another family's lock is held, or none.
         PERFORM iu_core.fn_iu_raise_refusal('template_not_marked', '{}');
     END IF;
     template_collection_id := v_found.template_collection_id;

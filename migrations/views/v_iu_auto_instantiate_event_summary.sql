@@ -1,8 +1,9 @@
 -- grant: iu_app, iu_reader
 -- The rollup per template and mode. live is counted from the event log, dry_run from the record of
--- what was only tried (matches, diverges and actors are NULL there: nothing came out of it, and
--- templates that do not exist can be tried too). It counts rows: for figures that must not cost
--- more with more instances there is v_iu_template_observability.
+-- what was only tried: composing, and no other command. Matches, diverges and actors are NULL
+-- there, because nothing came out of it; templates that do not exist can be tried too. It counts
+-- rows: for figures that must not cost more with more instances there is
+-- v_iu_template_observability.
 CREATE OR REPLACE VIEW iu_core.v_iu_auto_instantiate_event_summary AS
 SELECT s.template_collection_id,
        r.template_key,
@@ -36,6 +37,7 @@ SELECT s.template_collection_id,
                max(d.last_at)
           FROM iu_core.iu_command_record AS d
          WHERE d.outcome = 'dry_run'
+           AND d.command = 'instantiate_from_event'
          GROUP BY d.template_collection_id) AS s
   LEFT JOIN iu_core.iu_collection_template_registry AS r
          ON r.template_collection_id = s.template_collection_id;

@@ -359,3 +359,46 @@ async def test_what_is_published_while_a_call_waits_is_not_there_yet_or_all_ther
         assert answer["instance_collection_id"] is None
     assert (await compose_one(second, Item(reference, emit_mode=emit_mode)))["status"] == "ok"
     assert await findings(app_conn) == {}
+
+
+async def test_a_collection_marked_while_its_family_was_not_locked_is_no_template_to_authors_yet(
+    owner: asyncpg.Connection,
+    connect: Connect,
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+) -> None:
+    """Stopped, in this test's database only, where the lock of no family was taken."""
+    await open_gates(owner, *AUTHORING)
+    plain = await owner.fetchval(
+        """INSERT INTO iu_core.iu_piece_collection (created_at, collection_key, composition_digest)
+           VALUES (now(), 'plain', $1) RETURNING collection_id""",
+        template.composition_digest,
+    )
+    lock = "PERFORM iu_core.fn_iu_lock('family', ARRAY[v_family], false);"
+    stop = f"{lock} PERFORM pg_advisory_xact_lock(1, 1);"
+    await take_out(owner, "fn_iu_template_lock", lock, stop)
+    registering = call(
+        second,
+        "fn_iu_template_register_version",
+        ref=str(plain),
+        title="",
+        description="",
+        expected_revisions=None,
+        reason=None,
+    )
+    holder = await connect("owner")
+    async with begun(holder) as transaction:
+        await holder.execute("SELECT pg_advisory_xact_lock(1, 1)")
+        async with racing(observer, second, registering) as late:
+            await late.blocked(by=holder)
+            await call(
+                app_conn,
+                "fn_iu_template_mark",
+                collection_id=plain,
+                template_key="tpl:file:report/v1",
+                reason="test",
+            )
+            await transaction.commit()
+            assert await late.result() == {"status": "template_not_marked"}

@@ -1,0 +1,57 @@
+"""What is recorded and counted: of dry runs, of refusals, and of everything that is composed."""
+
+import dataclasses
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.support.authoring import AUTHORING, content, create_template, create_version
+from tests.support.composing import Item, compose, compose_one
+from tests.support.rollback import HR, by_actor, plan
+from tests.support.templates import Template, make_template, open_gates
+
+
+@pytest.fixture
+async def template(owner: asyncpg.Connection) -> Template:
+    """A template to compose from, the gates open."""
+    await open_gates(owner, *AUTHORING, "composer_enabled", "auto_instantiate_enabled")
+    return await make_template(owner)
+
+
+async def test_the_summary_counts_dry_runs_of_composing_and_of_nothing_else(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """A rollback and a next version can be tried too; they compose nothing."""
+    await create_template(app_conn, "tpl:file:report")
+    await create_version(app_conn, "tpl:file:report", pieces=[content("new", "new")], dry_run=True)
+    await by_actor(app_conn, "hr-bot", dry_run=True)
+    await plan(app_conn, HR)
+    await compose_one(app_conn, Item(template.key, emit_mode="dry_run"))
+
+    rows = await owner.fetch(
+        """SELECT template_key, emit_mode, events
+             FROM iu_core.v_iu_auto_instantiate_event_summary"""
+    )
+
+    assert [tuple(row) for row in rows] == [(template.key, "dry_run", 1)]
+
+
+async def test_a_dry_run_behind_the_live_item_of_its_key_is_judged_against_it(
+    app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """Sent one after the other they would be told the same."""
+    live = Item(template.key)
+    dry = dataclasses.replace(live, emit_mode="dry_run", request_id=uuid4())
+    other = dataclasses.replace(dry, data='{"other":1}', request_id=uuid4())
+
+    answers = await compose(app_conn, dry, live, dry, other)
+
+    assert [(answer["status"], answer["would_be"]) for answer in answers] == [
+        ("ok", "composed"),
+        ("ok", None),
+        ("idempotent_replay", "replayed"),
+        ("idempotency_conflict", "refused"),
+    ]
+    assert answers[0]["composed_at"] is None
+    assert answers[2]["composed_at"] == answers[1]["composed_at"]

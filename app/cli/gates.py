@@ -24,7 +24,7 @@ def list_gates(*, as_json: Json = False) -> None:
         {
             "gate": row["gate"],
             "state": f"{row['state']}, sealed" if row["sealed"] else row["state"],
-            "until": row["leases_end_at"],
+            "until": row["leases_end_at"] if row["state"] == "leased" else None,
             "reason": row["reason"],
         }
         for row in rows

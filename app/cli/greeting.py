@@ -82,8 +82,7 @@ def first_request(host: "Host", url: str) -> str:
         key = f"$(cat {shlex.quote(_shown(host.settings.admin_key_path))})"
     return f"""\
 curl -sS {url}/instances/from-event \\
-  -H "Authorization: Bearer {key}" \\
-  -H 'Content-Type: application/json' \\
+  -H "Authorization: Bearer {key}" -H 'Content-Type: application/json' \\
   -d '{{"event_id": "{EVENT_ID}", "event_type": "employee.hired",
        "template": "tpl:wf:onboarding/v2", "suffix": "ada-lovelace"}}'"""
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from app.errors import CATALOGUE, Kind
@@ -32,6 +31,7 @@ _LISTED_APART = ("errors", "items")
 _ANY_WIDTH = 1_000_000
 _NARROWEST_TEXT = 12
 _GAP = 2
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 # A terminal has a width; a pipe or a file has none, and nothing is folded for it.
@@ -41,17 +41,23 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def say(line: str = "") -> None:
     """Print a line for people, which is not folded: what it shows can be copied."""
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(_harmless(line), markup=False, soft_wrap=True)
 
 
 def headline(line: str) -> None:
     """Print a line in bold."""
-    console.print(Text(line, style="bold"), soft_wrap=True)
+    console.print(Text(_harmless(line), style="bold"), soft_wrap=True)
 
 
 def fail(message: str) -> None:
     """Print what went wrong, on standard error."""
-    _errors.print(message, style="red" if _errors.is_terminal else "", markup=False)
+    style = "red" if _errors.is_terminal else ""
+    _errors.print(_harmless(message), style=style, markup=False)
+
+
+def _harmless(text: str) -> str:
+    # What others have stored must not command the terminal of who looks at it.
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def exit_code(code: object) -> int:
@@ -126,13 +132,22 @@ def print_table(rows: Sequence[Mapping[str, Any]], *columns: str, empty: str = "
                 say()
             print_members(row, *columns)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for title in titles[:-1]:
-        table.add_column(title, no_wrap=True)
-    table.add_column(titles[-1], overflow="fold")
+    headline(_line(titles, widths))
+    rest = max(console.width - needed + min(widths[-1], _NARROWEST_TEXT), 1)
     for texts in cells:
-        table.add_row(*map(Text, texts))
-    console.print(table)
+        first, *others = _folded(texts[-1], rest)
+        say(_line([*texts[:-1], first], widths))
+        for other in others:
+            say(_line([""] * len(titles[:-1]) + [other], widths))
+
+
+def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (set_cell_size(text, width) for text, width in zip(texts[:-1], widths, strict=False))
+    return (" " * _GAP).join([*padded, texts[-1]]).rstrip()
+
+
+def _folded(text: str, width: int) -> list[str]:
+    return [str(line) for line in Text(text).wrap(console, width, overflow="fold")] or [""]
 
 
 def print_members(document: Mapping[str, Any], *names: str) -> None:

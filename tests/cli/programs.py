@@ -1,0 +1,161 @@
+"""The command `factory` as processes of their own: run to the end, or hosting a service."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "app.cli")
+DEADLINE_S = 90.0
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process' environment without settings of a factory, and with these."""
+    foreign = {"COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONUNBUFFERED"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FACTORY_") and name not in foreign
+    }
+    return {**kept, "PYTHONPATH": str(ROOT), **changes}
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for the condition; fail, saying what did not happen, after DEADLINE_S."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"after {DEADLINE_S:.0f} s: {what}")
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What it printed with --json."""
+        return json.loads(self.out)
+
+    @property
+    def usage_error(self) -> str:
+        """What is wrong with the arguments, taken out of its box."""
+        return " ".join(re.sub("[│╭╮╰╯─]", " ", self.err).split())
+
+
+def factory(
+    *arguments: str | Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    command: tuple[str, ...] = COMMAND,
+    code: int | None = 0,
+) -> Done:
+    """Run a command to its end, and expect its exit code (None: any)."""
+    ran = subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    done = Done(ran.returncode, ran.stdout, ran.stderr)
+    assert code is None or done.code == code, f"{arguments}: {done}"
+    return done
+
+
+class Hosting:
+    """`factory serve` or `factory evaluate` while it runs, as a terminal would start it."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str],
+        cwd: Path,
+        command: tuple[str, ...] = COMMAND,
+    ) -> None:
+        number = len(list(cwd.glob("*.out")))
+        self._out, self._err = cwd / f"{number}.out", cwd / f"{number}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [*command, *arguments],
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has said on standard error so far."""
+        return self._err.read_text()
+
+    def says(self, text: str) -> str:
+        """Wait until it has printed the text; everything that it has printed."""
+        wait_until(
+            lambda: text in self.out or self.process.poll() is not None, f"{text!r} in {self}"
+        )
+        assert text in self.out, str(self)
+        return self.out
+
+    def document(self) -> Any:
+        """The document that it prints with --json when it is up."""
+        return json.loads(self.says("\n}\n"))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal as a terminal does, to the whole group; the exit code."""
+        os.killpg(self.process.pid, number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code."""
+        return self.process.wait(DEADLINE_S)
+
+    def close(self) -> None:
+        """Leave nothing of it."""
+        if self.process.poll() is None:
+            self.stop()
+
+    def __str__(self) -> str:
+        """All that is known of it, for a failure."""
+        return f"{self.process.args!r} ({self.process.poll()})\n{self.out}\n{self.err}"
+
+
+@contextlib.contextmanager
+def hosting(
+    *arguments: str,
+    env: Mapping[str, str],
+    cwd: Path,
+    command: tuple[str, ...] = COMMAND,
+) -> Iterator[Hosting]:
+    """A command that hosts a service, until the block ends."""
+    program = Hosting(*arguments, env=env, cwd=cwd, command=command)
+    try:
+        yield program
+    finally:
+        program.close()

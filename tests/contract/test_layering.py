@@ -47,9 +47,9 @@ def strings(path: Path) -> Iterator[str]:
         and isinstance(node.body[0], ast.Expr)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in documents:
-                yield node.value
+        match node:
+            case ast.Constant(value=str(text)) if id(node) not in documents:
+                yield text
 
 
 @pytest.mark.parametrize("layer", FORBIDDEN)

@@ -21,6 +21,7 @@ DECLARE
     v_actors   text[];
     v_live_actors text[];
     v_families text[];
+    v_strict   text[];
     v_leases   uuid[] := '{}';
     v_sealed   text;
     v_items    iu_core.iu_compose_item[];
@@ -51,6 +52,10 @@ BEGIN
             DETAIL = '{"limit": 256, "counted": "template families in one transaction"}';
     END IF;
     PERFORM iu_core.fn_iu_lock('family', v_families, true);
+    -- Whose current version is told to those who must not get another one.
+    v_strict := CASE WHEN EXISTS (SELECT FROM unnest(p_items) AS i
+                                   WHERE i.require_current AND i.status IS NULL)
+                     THEN v_families END;
 
     IF p_window THEN
         SELECT c.config_key INTO v_sealed FROM iu_core.iu_core_config AS c
@@ -95,7 +100,7 @@ BEGIN
       FROM unnest(p_items) AS i
       LEFT JOIN verdicts AS g ON g.actor = i.actor AND i.status IS NULL
       LEFT JOIN iu_core.fn_iu_template_resolve(v_refs) AS t ON t.ref = i.template_ref AND i.status IS NULL
-      LEFT JOIN iu_core.fn_iu_template_resolve(v_families) AS c
+      LEFT JOIN iu_core.fn_iu_template_resolve(v_strict) AS c
              ON i.require_current AND c.ref = t.family_key AND i.status IS NULL
       LEFT JOIN LATERAL (
           SELECT v.status, v.gate FROM (VALUES

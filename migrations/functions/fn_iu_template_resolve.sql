@@ -19,6 +19,9 @@ DECLARE
     v_existing uuid[];
 BEGIN
     SELECT array_agg(DISTINCT r.ref) INTO v_refs FROM unnest(p_refs) AS r(ref);
+    IF v_refs IS NULL THEN
+        RETURN;
+    END IF;
 
     -- Which bare ids are collections that nobody marked: asked for only when there are any.
     SELECT array_agg(c.collection_id) INTO v_existing
@@ -41,9 +44,10 @@ BEGIN
     ), found AS (
         SELECT n.*, f.family_id,
                coalesce(u.template_collection_id, k.template_collection_id, v.template_collection_id,
-                        CASE WHEN n.by_id = ANY (v_existing) THEN n.by_id END) AS found_id
+                        x.collection_id) AS found_id
           FROM named AS n
           LEFT JOIN iu_core.iu_collection_template_registry AS u ON u.template_collection_id = n.by_id
+          LEFT JOIN unnest(v_existing) AS x(collection_id) ON x.collection_id = n.by_id
           LEFT JOIN iu_core.iu_collection_template_registry AS k ON k.template_key = n.by_key
           LEFT JOIN iu_core.iu_collection_template_family AS f ON f.family_key = n.by_family
           LEFT JOIN iu_core.iu_collection_template_version AS v

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.schemas.base import (
     Actor,
@@ -144,7 +144,15 @@ class GateDetails(Gate):
 class SetGate(WireModel):
     """Opens a gate until it is closed, or closes it."""
 
-    model_config = with_example({"state": "closed", "reason": "done for this month"})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"state": "closed", "reason": "done for this month"},
+            "anyOf": [
+                {"properties": {"state": {"const": "closed"}}},
+                {"properties": {"seal": {"type": "null"}}},
+            ],
+        }
+    )
 
     state: Literal["open", "closed"]
     reason: Reason

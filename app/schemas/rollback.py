@@ -76,7 +76,15 @@ class RollbackSelectors(WireModel):
     Only what an event composed can be rolled back.
     """
 
-    model_config = ConfigDict(json_schema_extra={"example": _SELECTORS, "minProperties": 1})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": _SELECTORS,
+            "anyOf": [
+                {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+                for name in _SELECTORS
+            ],
+        }
+    )
 
     actor: Actor | None = Field(None, description="Whose.")
     operation_id: Uuid | None = Field(None, description="Of which bulk.")

@@ -32,7 +32,7 @@ BEGIN
               (SELECT bool_and(coalesce(iu_core.fn_iu_is_actor(a.prefix) AND a.prefix ~ '[:-]$', false))
                  FROM unnest(v_prefixes || 'any:'::text) AS a(prefix)),
               cardinality(v_prefixes) <= 64,
-              p_expires_at IS NULL OR p_expires_at > v_now],
+              p_expires_at IS NULL OR (p_expires_at > v_now AND isfinite(p_expires_at))],
         p_actor, p_principal, p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;

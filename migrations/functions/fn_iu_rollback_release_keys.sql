@@ -24,9 +24,10 @@ DECLARE
     v_released  bigint;
 BEGIN
     v_refused := coalesce(
-        iu_core.fn_iu_invalid_input(v_command, ARRAY['/reason'],
-            ARRAY['should be one line of 1 to 500 characters'],
-            ARRAY[iu_core.fn_iu_is_line(p_reason, 500)], p_actor, p_principal, p_request_id),
+        iu_core.fn_iu_invalid_input(v_command, ARRAY['/reason', '/actor'],
+            ARRAY['should be one line of 1 to 500 characters', 'should be an actor''s tag'],
+            ARRAY[iu_core.fn_iu_is_line(p_reason, 500), iu_core.fn_iu_is_actor(p_actor)],
+            p_actor, p_principal, p_request_id),
         iu_core.fn_iu_rollback_admit(
             v_command, v_selection, p_allowed_actors, p_actor, p_principal, p_request_id));
     IF v_refused IS NOT NULL THEN

@@ -55,3 +55,39 @@ async def test_a_dry_run_behind_the_live_item_of_its_key_is_judged_against_it(
     ]
     assert answers[0]["composed_at"] is None
     assert answers[2]["composed_at"] == answers[1]["composed_at"]
+
+
+async def test_a_key_is_not_released_by_nobody(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """The tombstone says who did it."""
+    await compose_one(app_conn, Item(template.key))
+    await by_actor(app_conn, "hr-bot")
+
+    answer = await app_conn.fetchval(
+        """SELECT iu_core.fn_iu_rollback_release_keys(
+               'hr-bot', NULL, NULL, NULL, NULL, NULL, 'send again', NULL, NULL, NULL, NULL)"""
+    )
+
+    assert (answer["status"], [error["pointer"] for error in answer["errors"]]) == (
+        "invalid_input",
+        ["/actor"],
+    )
+    assert await owner.fetchval(
+        "SELECT count(*) FROM iu_core.iu_instance_tombstone WHERE released_at IS NULL"
+    )
+
+
+async def test_a_key_of_the_service_expires_at_a_time_or_never(
+    app_conn: asyncpg.Connection,
+) -> None:
+    """Infinity is later than now, and how many seconds are left of it is an error."""
+    answer = await app_conn.fetchval(
+        """SELECT iu_core.fn_iu_api_key_create(
+               'abcd1234', sha256('x'), 'anna', 'viewer', 'ops-anna', NULL, 'infinity',
+               'ops-anna', 'anna', NULL)"""
+    )
+    assert (answer["status"], [error["pointer"] for error in answer["errors"]]) == (
+        "invalid_input",
+        ["/expires_at"],
+    )

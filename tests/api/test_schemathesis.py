@@ -1,0 +1,168 @@
+"""Every operation of the OpenAPI document, with whatever fits its schemas and whatever does not.
+
+schemathesis runs as a program, against a service on a real socket and a populated database: its
+examples, the boundaries of every schema, random data, and chains of operations. It looks that
+nothing answers with 5xx, that statuses, media types, headers and documents are those that the
+document names, that what violates a schema is refused, and that no operation forgets its key.
+Beside its own checks it makes those of `tests.support.wire_checks`.
+
+The data is the same in every run. FACTORY_TEST_SEED makes it other data, and the output of a
+failure begins with the seed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.support.databases import Database
+from tests.support.http import make_key
+from tests.support.live import live_service
+from tests.support.populated import ACTOR, Known, populate
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("schemathesis")
+OPENAPI = ROOT / "docs" / "openapi.json"
+DOCUMENT: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
+TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
+
+SEED = int(os.environ.get("FACTORY_TEST_SEED", "20250601"))
+DEADLINE_S = 240
+
+# What may answer data that violates a schema, beside what schemathesis allows by itself.
+REJECTED = ["400", "401", "403", "404", "405", "406", "409", "410", "412", "413", "415", "422"]
+
+# Their paths are also paths of operations with a parameter, which have other methods: GET
+# /templates/mark reads the template `mark`.
+SHADOWED = ("mark_template", "instantiate_from_event", "instantiate_bulk", "close_all_gates")
+
+# Where values are put that are there, so that requests get further than "not found".
+PLACES = {
+    "path.instance_id": "instance_id",
+    "path.ref": "ref",
+    "path.family": "family",
+    "path.unit_id": "unit_id",
+    "path.lease_id": "lease_id",
+    "path.key_id": "key_id",
+    "path.code": "code",
+    "query.against": "ref",
+    "query.template": "template",
+    "query.family": "family",
+    "query.event_id": "event_id",
+    "query.operation_id": "operation_id",
+    "query.axis": "axis",
+    "query.content_digest": "content_digest",
+    "header.If-Match": "If-Match",
+    "body.template": "template",
+    "body.event_id": "event_id",
+    "body.actor": "actor",
+    "body.[*].template": "template",
+    "body.[*].event_id": "event_id",
+    "body.[*].actor": "actor",
+    "body.collection_id": "collection_id",
+    "body.template_key": "template_key",
+    "body.plan_digest": "plan_digest",
+    "body.planned_at": "planned_at",
+    "body.selectors.actor": "actor",
+    "body.selectors.template": "template",
+    "body.selectors.event_id": "event_id",
+    "body.selectors.operation_id": "operation_id",
+}
+KEYS = {"gates": "gate", "settings": "setting"}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where the service is, what is there, and a key of each scope that is tried."""
+
+    url: str
+    known: Known
+    keys: dict[str, str]
+
+
+@pytest.fixture
+async def world(database: Database, owner: asyncpg.Connection) -> AsyncIterator[World]:
+    """A service with something of everything in it."""
+    keys = {
+        scope: await make_key(owner, scope, ACTOR, ("iu-core-",)) for scope in ("producer", "admin")
+    }
+    with live_service(database) as url:
+        yield World(url, await populate(owner, url, keys["admin"]), keys)
+
+
+def settings_of(world: World, scope: str, tag: str | None, examples: int) -> str:
+    """The settings of schemathesis, as TOML; JSON's texts and lists are TOML's too."""
+    places = PLACES | ({"path.key": KEYS[tag]} if tag in KEYS else {})
+    lines = [
+        f"seed = {SEED}",
+        'hooks = "tests.support.wire_checks"',
+        f"headers.Authorization = {json.dumps('Bearer ' + world.keys[scope])}",
+        "continue-on-failure = true",
+        "warnings = false",
+        "[output.sanitization]",
+        "enabled = false",
+        "[generation]",
+        f"max-examples = {examples}",
+        "no-shrink = true",
+        'database = "none"',
+        "[checks]",
+        # Its place is taken by a check that looks at the rules.
+        "positive_data_acceptance.enabled = false",
+        f"negative_data_rejection.expected-statuses = {json.dumps(REJECTED)}",
+        'missing_required_header.expected-statuses = ["428"]',
+        "[dictionaries]",
+        *(
+            f"{json.dumps(name)}.values = {json.dumps(found)}"
+            for name, found in world.known.items()
+        ),
+        "[parameters]",
+        *(
+            f"{json.dumps(place)} = {{ dictionary = {json.dumps(name)}, probability = 0.7 }}"
+            for place, name in places.items()
+        ),
+    ]
+    for operation in SHADOWED:
+        lines += [
+            "[[operations]]",
+            f"include-operation-id = {json.dumps(operation)}",
+            "checks.unsupported_method.enabled = false",
+            "checks.allow_header_conformance.enabled = false",
+        ]
+    return "\n".join(lines)
+
+
+def run(world: World, cwd: Path, settings: str, *arguments: str) -> None:
+    """Run schemathesis; fail with what it says unless it finds nothing."""
+    (cwd / "schemathesis.toml").write_text(settings, encoding="utf-8")
+    finished = subprocess.run(
+        [str(PROGRAM), "run", str(OPENAPI), "--url", world.url, "--no-color", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    told = f"FACTORY_TEST_SEED={SEED}\n{finished.stdout}{finished.stderr}"
+    assert finished.returncode == 0, told
+    assert " passed" in finished.stdout, told
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_operations_answer_as_documented(tag: str, world: World, tmp_path: Path) -> None:
+    """Each resource in a world of its own: closed gates and rollbacks are seen by it alone."""
+    settings = settings_of(world, "admin", tag, examples=15)
+    run(world, tmp_path, settings, "--include-tag", tag)
+
+
+def test_a_producer_is_answered_as_documented(world: World, tmp_path: Path) -> None:
+    """What a producer may not do is refused with 403, and documented, whatever else is wrong."""
+    settings = settings_of(world, "producer", None, examples=4)
+    run(world, tmp_path, settings, "--phases", "examples,fuzzing")

@@ -1,0 +1,161 @@
+"""A factory in which something of everything is there, for tests that ask for anything at all."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+
+from tests.support.loose_templates import make_loose_template
+from tests.support.templates import open_gates
+
+ACTOR = "iu-core-25000x-bulk"
+"""Who does it all: the actor of the OpenAPI document's examples."""
+
+FAMILY = "tpl:wf:onboarding"
+LOOSE_FAMILY = "tpl:file:minutes"
+
+GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
+
+Known = dict[str, list[str]]
+"""What is there: ids, keys and tags, by the names of the parameters that take them."""
+
+
+async def populate(owner: asyncpg.Connection, url: str, admin_key: str) -> Known:
+    """Open the gates that are passed so far, and make a little of everything that there is.
+
+    Pieces in each state of life, four versions of a family and a template without one, a plain
+    collection, instances, a rollback, a lease and a key. Answers where it all is.
+    """
+    await open_gates(owner, *(f"{gate}_enabled" for gate in GATES))
+    known: Known = {}
+    await _make_loose_ends(owner, known)
+    headers = {"Authorization": f"Bearer {admin_key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as admin:
+        await _make_pieces(admin, known)
+        await _make_templates(admin, known)
+        await _make_instances(admin, known)
+        await _govern(admin, known)
+    return known
+
+
+def _add(known: Known, name: str, *values: str) -> None:
+    known.setdefault(name, []).extend(values)
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    assert response.is_success, response.text
+    document: dict[str, Any] = response.json()
+    return document
+
+
+async def _make_loose_ends(owner: asyncpg.Connection, known: Known) -> None:
+    """What no operation makes: a template without a version, and a collection that is none."""
+    loose = await make_loose_template(owner, LOOSE_FAMILY)
+    plain = await owner.fetchval(
+        """INSERT INTO iu_core.iu_piece_collection
+                  (collection_id, created_at, collection_key, composition_digest)
+           VALUES (gen_random_uuid(), now(), 'plain', $1) RETURNING collection_id::text""",
+        loose.composition_digest,
+    )
+    _add(known, "ref", str(loose.collection_id), loose.key.replace("/", "@"))
+    _add(known, "collection_id", plain, str(loose.collection_id))
+    _add(known, "template_key", "tpl:file:plain/v1", loose.key)
+
+
+async def _make_pieces(admin: httpx.AsyncClient, known: Known) -> None:
+    units: dict[str, str] = {}
+    for title in ("draft", "one", "two", "three", "four", "revised", "retired"):
+        piece = {
+            "media_type": "text/markdown",
+            "title": title,
+            "body": title,
+            "life": "draft" if title == "draft" else "active",
+            "axes": {"DIEU-28": "handbook"},
+        }
+        made = _document(await admin.post("/pieces", json=piece))
+        units[title] = made["unit_id"]
+        _add(known, "content_digest", made["content_digest"])
+    _document(await admin.post(f"/pieces/{units['revised']}/revise", json={"body": "better"}))
+    _document(
+        await admin.post(f"/pieces/{units['retired']}/lifecycle", json={"to_life": "retired"})
+    )
+    _add(known, "unit_id", *units.values())
+    _add(known, "axis", "DIEU-28")
+
+
+async def _make_templates(admin: httpx.AsyncClient, known: Known) -> None:
+    def piece(role: str) -> dict[str, str]:
+        return {"role": role, "media_type": "text/markdown", "title": role, "body": role}
+
+    pieces = [piece(role) for role in ("welcome", "first_week", "questions")]
+    made = await admin.post("/templates", json={"family": FAMILY, "title": "T", "pieces": pieces})
+    ids = [_document(made)["template_collection_id"]]
+    for edit in (
+        {"op": "insert", "position": 1, "piece": piece("summary")},
+        {"op": "remove", "position": 2},
+        {"op": "move", "position": 1, "to": 2},
+    ):
+        made = await admin.post(
+            f"/templates/families/{FAMILY}/versions",
+            headers={"If-Match": made.headers["etag"]},
+            json={"edits": [edit], "reason": "test"},
+        )
+        ids.append(_document(made)["template_collection_id"])
+    withdrawn = await admin.post(
+        f"/templates/{FAMILY}@v4/withdraw",
+        headers={"If-Match": made.headers["etag"]},
+        json={"reason": "test"},
+    )
+    _document(withdrawn)
+    _add(known, "If-Match", "*", withdrawn.headers["etag"], f"W/{withdrawn.headers['etag']}", '"1"')
+    _add(known, "family", FAMILY, LOOSE_FAMILY)
+    _add(known, "ref", FAMILY, f"{FAMILY}@v1", f"{FAMILY}@v4", *ids)
+    _add(known, "template", *(ref.replace("@", "/") for ref in known["ref"]))
+
+
+async def _make_instances(admin: httpx.AsyncClient, known: Known) -> None:
+    def order(number: int, template: str = FAMILY) -> dict[str, Any]:
+        return {
+            "event_id": str(UUID(int=number)),
+            "event_type": "employee.hired",
+            "template": template,
+            "suffix": str(number),
+            "data": {"number": number},
+        }
+
+    async def compose(path: str, document: object) -> dict[str, Any]:
+        return _document(await admin.post(f"/instances/{path}", json=document))
+
+    async def plan(**selectors: str) -> dict[str, Any]:
+        return _document(await admin.post("/rollback/plan", json={"selectors": selectors}))
+
+    first = await compose("from-event", order(1))
+    old = await compose("from-event", order(2, f"{FAMILY}/v1"))
+    many = await compose("bulk?atomic=true", [order(3), order(4)])
+    undone = await compose("from-event", order(5))
+    planned = await plan(event_id=undone["event_id"])
+    applied = {name: planned[name] for name in ("selectors", "plan_digest", "planned_at")}
+    _document(await admin.post("/rollback/apply", json={**applied, "reason": "test"}))
+    standing = await plan(actor=ACTOR)
+    for instance in (first, old, *many["items"], undone):
+        _add(known, "instance_id", instance["instance_collection_id"])
+        _add(known, "event_id", instance["event_id"])
+    _add(known, "operation_id", many["operation_id"])
+    _add(known, "actor", ACTOR)
+    _add(known, "plan_digest", standing["plan_digest"])
+    _add(known, "planned_at", standing["planned_at"])
+
+
+async def _govern(admin: httpx.AsyncClient, known: Known) -> None:
+    gate = "iu_core.vector_sync_enabled"
+    lease = {"seconds": 3600, "reason": "test"}
+    leased = _document(await admin.post(f"/gates/{gate}/leases", json=lease))
+    setting = {"value": "refuse", "reason": "test"}
+    _document(await admin.put("/settings/unknown_event_types", json=setting))
+    key = {"principal": "p", "scope": "viewer", "actor": "viewer-bot"}
+    _add(known, "key_id", _document(await admin.post("/api-keys", json=key))["key_id"])
+    _add(known, "lease_id", leased["lease_id"])
+    _add(known, "gate", gate, "composer_enabled", "iu_core.retention_enabled")
+    _add(known, "setting", "unknown_event_types", "iu_core.delivery_live_routes")
+    _add(known, "code", "template_superseded", "invalid_input")

@@ -80,7 +80,7 @@ def explained(problem: Mapping[str, Any]) -> str:
     code = str(problem.get("code", "?"))
     spec = CATALOGUE.get(code)
     lines = [f"{code}: {problem.get('detail') or problem.get('title')}"]
-    lines += [f"  {error['pointer']}: {error['detail']}" for error in problem.get("errors", ())]
+    lines += [f"  {_place(error)}{error['detail']}" for error in problem.get("errors", ())]
     lines += [f"  item {item['ordinal']}: {item['code']}" for item in problem.get("items", ())]
     if spec is not None:
         lines += [
@@ -92,6 +92,11 @@ def explained(problem: Mapping[str, Any]) -> str:
     if "request_id" in problem:
         lines.append(f"  Request: {problem['request_id']}")
     return "\n".join(lines)
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    # An empty pointer means the document as a whole.
+    return f"{error['pointer']}: " if error["pointer"] else ""
 
 
 def _remedy(problem: Mapping[str, Any], kind: Kind) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.hosted import copy_of, is_over
 from tests.cli.programs import Done, Hosting, environment, factory, hosting
 
 GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
@@ -61,18 +62,48 @@ class Cli:
         return path
 
 
-@pytest.fixture(scope="module")
-def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hosting, Path]]:
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as an evaluation leaves it."""
+    directory = tmp_path_factory.mktemp("ready")
+    data = directory / "data"
+    env = environment(FACTORY_DATA_DIR=str(data), FACTORY_PORT="0")
+    with hosting("evaluate", "--json", env=env, cwd=directory) as program:
+        program.document()
+        assert program.stop() == 0
+    return data
+
+
+@pytest.fixture
+def data(ready: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of it for one test, in which nothing runs afterwards."""
+    path = copy_of(ready, tmp_path / "the data")
+    yield path
+    is_over(path)
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Path]:
+    """A data directory that is not there yet, and in which nothing runs afterwards."""
+    path = tmp_path / "new data"
+    yield path
+    is_over(path)
+
+
+@pytest.fixture(scope="session")
+def evaluation(
+    ready: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Hosting, Path]]:
     """An evaluation that runs, and its data directory."""
     directory = tmp_path_factory.mktemp("evaluation")
-    data = directory / "the data"
+    data = copy_of(ready, directory / "the data")
     env = environment(FACTORY_DATA_DIR=str(data), FACTORY_PORT="0")
     with hosting("evaluate", "--json", env=env, cwd=directory) as program:
         program.document()
         yield program, data
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(evaluation: tuple[Hosting, Path]) -> Cli:
     """The command line of who started the evaluation; the gates stay as they are left."""
     program, data = evaluation
@@ -91,7 +122,7 @@ def cli(service: Cli) -> Cli:
     return service
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def producer(service: Cli) -> Cli:
     """The command line of somebody with a producer's key."""
     made = service.json("key", "create", "--principal", "billing service", "--actor", "billing")

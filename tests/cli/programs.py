@@ -7,13 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.embedded.helpers import wait_until
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "app.cli")
@@ -29,15 +28,6 @@ def environment(**changes: str) -> dict[str, str]:
         if not name.startswith("FACTORY_") and name not in foreign
     }
     return {**kept, "PYTHONPATH": str(ROOT), **changes}
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for the condition; fail, saying what did not happen, after DEADLINE_S."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"after {DEADLINE_S:.0f} s: {what}")
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def compile_lock(name: str, sources: tuple[str, ...], constraint: str | None, up
             "uv", "pip", "compile", "--quiet", "--no-header", "--no-config",
             "--universal", "--python-version", "3.11", "--generate-hashes",
             "--only-binary", ":all:", "--no-emit-index-url", "--no-emit-find-links",
-            "--output-file", str(output),
+            # Older pips look past the pin of `name` where somebody asks for `name[extra]`.
+            "--no-strip-extras", "--output-file", str(output),
         ]  # fmt: skip
         if constraint:
             command += ["--constraint", constraint]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app import __version__
 from tests.packaging.programs import (
     ROOT,
     answer,
@@ -18,6 +19,8 @@ from tests.packaging.programs import (
     run,
     running,
 )
+
+RELEASE = f"product_factory-{__version__}"
 
 # One worker: what is built and installed here is built and installed once.
 pytestmark = [pytest.mark.packaging, pytest.mark.xdist_group("wheel")]
@@ -52,7 +55,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_program_its_migrations_and_the_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        metadata = archive.read("product_factory-0.1.0.dist-info/METADATA").decode()
+        metadata = archive.read(f"{RELEASE}.dist-info/METADATA").decode()
 
     expected = {
         f"app/{path.relative_to(ROOT)}"
@@ -63,9 +66,9 @@ def test_the_wheel_holds_the_program_its_migrations_and_the_licence(wheel: Path)
         for path in (ROOT / "app").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    in_packages = {name for name in names if not name.startswith("product_factory-0.1.0.")}
+    in_packages = {name for name in names if not name.startswith(f"{RELEASE}.")}
     assert in_packages == expected
-    assert "product_factory-0.1.0.dist-info/licenses/LICENSE" in names
+    assert f"{RELEASE}.dist-info/licenses/LICENSE" in names
     assert "License-Expression: MIT" in metadata
     assert "Requires-Python: >=3.11" in metadata
 

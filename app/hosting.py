@@ -19,6 +19,7 @@ from typing import NoReturn
 import asyncpg
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from app.db.bootstrap import BootstrapError, BootstrapReport, bootstrap
@@ -33,6 +34,7 @@ from app.db.migrations import (
 )
 from app.db.startup_check import startup_check
 from app.errors import StartupError
+from app.http.last_resort import tell_stopping
 from app.http.protocol import ProblemProtocol
 from app.main import create_app
 from app.observability import configure_logging
@@ -265,15 +267,16 @@ async def served(
     the task that ends it is cancelled once more. Raises StartupError where it does not come up.
     """
     configure_logging(settings.log_level, settings.log_format)
+    application = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        application,
         http=ProblemProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    server = _Server(config)
+    server = _Server(config, application)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.come_up(serving)
@@ -285,8 +288,9 @@ async def served(
 class _Server(uvicorn.Server):
     """uvicorn's server, which tells when it listens, and leaves signals to the program."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, application: FastAPI) -> None:
         super().__init__(config)
+        self._application = application
         self._up = asyncio.Event()
 
     async def come_up(self, serving: asyncio.Task[None]) -> None:
@@ -326,6 +330,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        tell_stopping(self._application)
+        await super().shutdown(sockets)
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app import hosting
 from app.db.engine import ATTEMPTS
 from app.main import create_app
 from app.settings import Settings
@@ -260,6 +261,42 @@ async def test_a_shutdown_waits_for_the_transactions_that_run(
             assert not ending.done()
         await asyncio.wait_for(ending, DEADLINE)
         assert (await request).status_code == 201
+    assert await rows(owner) == (1, 1, 1, 1)
+
+
+async def test_a_request_that_outlasts_the_shutdown_is_told_so_and_composed_when_sent_again(
+    database: Database,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hosting, "SHUTDOWN_S", 0)  # it waits for nobody
+    settings = Settings(database_url=database.app_url, disposable_data=True, port=0)
+    headers = {"Authorization": f"Bearer {await make_key(owner, 'producer')}"}
+    sent = order(template)
+
+    async def one_waits() -> bool:
+        return bool(await observer.fetchval(WAITING) == 1)
+
+    async with httpx.AsyncClient(headers=headers) as client, owner.transaction():
+        await owner.execute(LOCK_FAMILY, template.family)
+        async with hosting.served(settings, hosting.bound_socket(settings)) as (url, _):
+            request = asyncio.ensure_future(client.post(url + COMPOSE, json=sent))
+            await wait_until(one_waits, "the request waits")
+        assert_problem(
+            await asyncio.wait_for(request, DEADLINE),
+            "overloaded",
+            instance=COMPOSE,
+            detail="The service stopped before this request was done; whether it was carried out"
+            " is not known.",
+            retry_after=1,
+        )
+    async with (
+        hosting.served(settings, hosting.bound_socket(settings)) as (url, _),
+        httpx.AsyncClient(headers=headers) as client,
+    ):
+        assert (await client.post(url + COMPOSE, json=sent)).is_success
     assert await rows(owner) == (1, 1, 1, 1)
 
 

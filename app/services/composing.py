@@ -57,8 +57,8 @@ async def compose_bulk(
     """All items in one transaction, or none of them.
 
     Refuses with the first refused item's code, and lists every one under `items`; with `too_large`
-    beyond 10,000 items or 64 actors; with `forbidden` where a caller below operator asks for a
-    gate window.
+    beyond 10,000 items, 64 actors or 256 template families; with `forbidden` where a caller below
+    operator asks for a gate window.
     """
     if gate_window:
         caller.need(Scope.OPERATOR)

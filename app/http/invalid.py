@@ -1,5 +1,6 @@
 """What is wrong with a request, as the members of `invalid_input`."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,19 @@ from app.refusals.members import InvalidField, Location
 # A body of 1 MiB can hold a hundred thousand mistakes; the answer need not be larger than it.
 MOST_ERRORS = 100
 _LONGEST_TOKEN = 100
+
+# Where Pydantic speaks of its own affairs, or of Python's, and not of the request.
+_SAID = {
+    "dict_type": "should be an object",
+    "extra_forbidden": "there is no such field",
+    "list_type": "should be an array",
+    "missing": "is missing",
+    "model_attributes_type": "should be an object",
+    "model_type": "should be an object",
+    "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing",
+}
+_NOT_OF_THE_REQUEST = re.compile(r"^(Value error, |(Input|String|List|Dictionary) (?=should ))")
 
 # FastAPI says where an error is in these words, and cookies are headers.
 _LOCATIONS: Mapping[str, Location] = {
@@ -73,10 +87,17 @@ def _field(found: Mapping[str, Any], body: Any) -> InvalidField:
     where, *rest = found["loc"]
     location = _LOCATIONS[str(where)]
     tokens = _in_document(rest, body, found["type"]) if location == "body" else rest
-    said = str(found["msg"]).removeprefix("Value error, ")
+    said = _said(found)
     return InvalidField(
         location=location, pointer=pointer(tokens), rule=str(found["type"]), detail=sound_text(said)
     )
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    ours = _SAID.get(str(found["type"]))
+    if ours is None:
+        return _NOT_OF_THE_REQUEST.sub("", str(found["msg"]), count=1)
+    return ours.format_map(found.get("ctx", {}))
 
 
 def _in_document(steps: Sequence[str | int], document: Any, rule: str) -> list[str | int]:

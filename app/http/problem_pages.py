@@ -5,59 +5,98 @@ from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 
-from app.schemas.problems import ExplainedProblem
+from app.refusals.document import HEADINGS
+from app.schemas.problems import ExplainedMember, ExplainedProblem
 
 HTML = "text/html"
 
+# Codes and keys are long words: they may break anywhere, so that no screen is too narrow for them.
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.55 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto;
+:root { color-scheme: light dark; --line: #8885; --soft: #8881; --quiet: #666; --good: #2f7d4f; }
+@media (prefers-color-scheme: dark) { :root { --quiet: #aaa; --good: #5fbf87; } }
+body { font: 1rem/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2.5rem auto;
   padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: .25rem 0 1rem; }
-code { font: .9em ui-monospace, monospace; }
-.status { opacity: .75; margin: 0; }
-.remedy { border-left: .25rem solid #2f7d4f; padding: .1rem 0 .1rem 1rem; }
-table { border-collapse: collapse; width: 100%; margin-top: 1.5rem; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0;
-  border-top: 1px solid #8886; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: .3rem 0 1rem; text-wrap: balance; }
+h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
+code, pre { font: .9em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
+nav, .status { color: var(--quiet); margin: 0; }
+nav { margin-bottom: 2rem; }
+.remedy { border-left: .25rem solid var(--good); background: var(--soft); margin: 1.25rem 0;
+  padding: .75rem 1rem; }
+.remedy b { display: block; color: var(--good); }
+.remedy p { margin: .15rem 0 0; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: .3rem; margin: 0;
+  padding: .8rem 1rem; white-space: pre-wrap; }
+dt { border-top: 1px solid var(--line); padding-top: .5rem; }
+dd { margin: .1rem 0 .6rem; }
+dl { margin: 0; }
+small { color: var(--quiet); }
+ul { list-style: none; margin: 0; padding: 0; }
+li { border-top: 1px solid var(--line); padding: .45rem 0; display: grid; gap: 0 1rem;
+  grid-template-columns: 18rem 4.5rem 1fr; }
+@media (max-width: 40rem) {
+  body { margin-top: 1.25rem; }
+  li { grid-template-columns: 1fr auto; }
+  li > :last-child { grid-column: 1 / -1; }
+}
 """.strip()
 
 
 def list_page(problems: Sequence[ExplainedProblem]) -> str:
-    """Every refusal in one table."""
-    rows = "".join(
-        f'<tr><td><a href="{escape(problem.type)}"><code>{escape(problem.code)}</code></a></td>'
-        f"<td>{_statuses(problem)}</td><td>{escape(problem.title)}</td></tr>"
-        for problem in problems
+    """Every refusal, grouped by what it asks of the client."""
+    groups = "".join(
+        f"<h2>{escape(heading)}</h2><ul>"
+        + "".join(_row(problem) for problem in problems if problem.kind is kind)
+        + "</ul>"
+        for kind, heading in HEADINGS.items()
     )
     return _page(
         "Refusals",
-        "<h1>Refusals</h1><p>Whatever the factory does not do, it refuses with one of these"
-        " codes. Each has one meaning and one remedy.</p>"
-        f"<table><tr><th>Code</th><th>HTTP</th><th></th></tr>{rows}</table>",
+        '<nav><a href="/docs">The API</a></nav><h1>Refusals</h1>'
+        "<p>Whatever the factory does not do, it refuses with one of these codes. Each has one"
+        " meaning and one remedy. A refusal stores nothing and consumes no idempotency key.</p>"
+        f"{groups}",
     )
 
 
 def one_page(problem: ExplainedProblem) -> str:
-    """One refusal: what it means, what helps, what it carries."""
+    """One refusal: what it means, what helps, what it carries, how it looks."""
     exceptions = "".join(
-        f"<p>{_status(other.status)}: {_prose(other.when)}</p>" for other in problem.statuses[1:]
+        f"<p>Answered with {_status(other.status)} when {_prose(other.when)}</p>"
+        for other in problem.statuses[1:]
     )
-    members = "".join(
-        f"<tr><td><code>{escape(member.name)}</code></td><td>{_prose(member.meaning)}"
-        f"{'' if member.always else ' Not always there.'}</td>"
-        f"<td><code>{escape(json.dumps(member.example))}</code></td></tr>"
-        for member in problem.members
-    )
-    table = f"<table><tr><th>Member</th><th></th><th>Example</th></tr>{members}</table>"
+    members = "".join(_member(member, problem) for member in problem.members)
+    carries = f"<h2>What it carries</h2><dl>{members}</dl>" if members else ""
+    document = json.dumps(problem.example, indent=2, ensure_ascii=False)
     return _page(
         problem.title,
+        '<nav><a href="/docs">The API</a> › <a href="/problems">Refusals</a></nav>'
         f'<p class="status"><code>{escape(problem.code)}</code>'
         f" · {_status(problem.statuses[0].status)}</p><h1>{escape(problem.title)}</h1>"
-        f"<p>{_prose(problem.meaning)}</p>"
-        f'<p class="remedy">{_prose(problem.remedy)}</p>'
-        f"{exceptions}{table if members else ''}"
-        '<p><a href="/problems">All refusals</a></p>',
+        f"<p>{_prose(problem.meaning)}</p>{exceptions}"
+        f'<div class="remedy"><b>What helps</b><p>{_prose(problem.remedy)}</p></div>'
+        f"{carries}<h2>How it looks</h2><pre>{escape(document)}</pre>",
+    )
+
+
+def _row(problem: ExplainedProblem) -> str:
+    statuses = ", ".join(str(one.status) for one in problem.statuses)
+    return (
+        f'<li><a href="{escape(problem.type)}"><code>{escape(problem.code)}</code></a>'
+        f"<span>{statuses}</span><span>{escape(problem.title)}</span></li>"
+    )
+
+
+def _member(member: ExplainedMember, problem: ExplainedProblem) -> str:
+    presence = "" if member.always else " <small>not always there</small>"
+    example = (
+        ""  # it stands in the document below
+        if member.name in problem.example
+        else f"<br><small>For example <code>{escape(json.dumps(member.example))}</code></small>"
+    )
+    return (
+        f"<dt><code>{escape(member.name)}</code>{presence}</dt>"
+        f"<dd>{_prose(member.meaning)}{example}</dd>"
     )
 
 
@@ -65,13 +104,9 @@ def _page(title: str, content: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)} · Product factory</title><style>{_STYLE}</style></head>"
         f"<body><main>{content}</main></body></html>\n"
     )
-
-
-def _statuses(problem: ExplainedProblem) -> str:
-    return ", ".join(str(one.status) for one in problem.statuses)
 
 
 def _status(status: int) -> str:

@@ -19,8 +19,11 @@ def _conflict(
     kind: Kind = Kind.CONFLICT,
     status: int = 409,
     other_statuses: dict[int, str] | None = None,
+    asked: str = "/instances/from-event",
 ) -> RefusalSpec:
-    return RefusalSpec(code, kind, status, title, meaning, remedy, members, other_statuses or {})
+    return RefusalSpec(
+        code, kind, status, title, meaning, remedy, members, other_statuses or {}, asked
+    )
 
 
 def _optional(name: str, type_: Any, meaning: str, example: Any) -> Member:
@@ -61,6 +64,7 @@ CONFLICTS = (
         "Publish a next version instead: it supersedes this one.",
         _TEMPLATE_KEY,
         _optional("instances", int, "How many instances it has.", 12),
+        asked="/templates/tpl:wf:onboarding@v1/withdraw",
     ),
     _conflict(
         "unit_not_active",
@@ -73,6 +77,7 @@ CONFLICTS = (
             "The pieces that are not active.",
             ["0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f"],
         ),
+        asked="/templates",
     ),
     _conflict(
         "unit_in_use",
@@ -80,6 +85,7 @@ CONFLICTS = (
         "A piece can't be retired while a current template uses it.",
         "Publish versions without the piece for the templates that `templates` names.",
         _optional("templates", list[str], "The templates that use it.", ["tpl:wf:onboarding/v2"]),
+        asked="/pieces/0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f/lifecycle",
     ),
     _conflict(
         "operation_state",
@@ -88,17 +94,18 @@ CONFLICTS = (
         "Look at `state`, and ask for a step that follows from it.",
         _optional("state", str, "The present state.", "retired"),
         _optional("allowed", list[str], "The states that can follow.", []),
+        asked="/pieces/0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f/lifecycle",
     ),
     _conflict(
         "rolled_back",
         "The instance was rolled back",
         "The event's instance was composed and then rolled back, and its key was kept: a late"
         " redelivery must not compose it again.",
-        "If it is meant, release the key with `POST /rollback/release-keys`, or send another event"
-        " id or suffix.",
-        _optional("rolled_back_at", datetime, "When.", "2025-06-01T12:00:00Z"),
-        _optional("rolled_back_by", str, "Who.", "ops-anna"),
-        _optional("reason", str, "Why.", "wrong customer list"),
+        "If it shall be composed again, release the key with `POST /rollback/release-keys`, or"
+        " send another event id or suffix.",
+        _optional("rolled_back_at", datetime, "When that was.", "2025-06-01T12:00:00Z"),
+        _optional("rolled_back_by", str, "The actor who did it.", "ops-anna"),
+        _optional("reason", str, "The reason that was given.", "wrong customer list"),
         _optional(
             "operation_id",
             UUID,
@@ -106,14 +113,15 @@ CONFLICTS = (
             "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
         ),
         ITEMS,
-        other_statuses={410: "The instance itself is being read."},
+        other_statuses={410: "the instance itself is being read."},
     ),
     _conflict(
         "rollback_blocked",
         "Instances stand in the way of the rollback",
         "Some of the selected instances were changed since, or their messages have left the"
         " system. Nothing was deleted.",
-        "Look at `blockers`; narrow the selection, or acknowledge what was delivered.",
+        "Look at `blockers`; narrow the selection, or send `acknowledge_delivered` for what was"
+        " delivered.",
         Member(
             "blockers",
             list[Blocker],
@@ -125,16 +133,23 @@ CONFLICTS = (
                 }
             ],
         ),
-        _optional(
-            "blockers_omitted", int, "How many more there are, when they are too many to list.", 12
+        Member(
+            "blockers_omitted",
+            int,
+            "How many more there are, when they are too many to list.",
+            12,
+            required=False,
+            special=True,
         ),
+        asked="/rollback/apply",
     ),
     _conflict(
         "already_exists",
         "It is already there",
-        "Something with this key exists, with another content.",
+        "Something with this key exists, with other content.",
         "Read what is there, or choose another key.",
         _optional("key", str, "The key that is taken.", "tpl:wf:onboarding"),
+        asked="/templates",
     ),
     _conflict(
         "no_change",
@@ -142,30 +157,37 @@ CONFLICTS = (
         "What was asked for is what is there already.",
         "Nothing needs to be done. If a change was meant, look at what was sent.",
         _TEMPLATE_KEY,
+        asked="/templates/families/tpl:wf:onboarding/versions",
     ),
     _conflict(
         "plan_stale",
-        "The plan's ground has moved",
+        "What was planned is no longer so",
         "What the plan selected is not what is there now. Nothing was deleted.",
         "Ask for a new plan, look at it, and apply that one.",
         kind=Kind.PRECONDITION,
         status=412,
+        asked="/rollback/apply",
     ),
     _conflict(
         "precondition_failed",
         "It was changed in the meantime",
-        "`If-Match` does not name the present state.",
-        "Read it again, and send the `ETag` that came with it.",
-        _optional("etag", str, "The present entity tag.", '"tpl:wf:onboarding/v2"'),
+        "`If-Match` does not name the present state: what it names may be what was there before"
+        " somebody else's change.",
+        "Read it again, see whether the change is still right, and send the `ETag` that came with"
+        " it.",
+        _optional("etag", str, "The present entity tag.", '"2"'),
         kind=Kind.PRECONDITION,
         status=412,
+        asked="/templates/families/tpl:wf:onboarding/versions",
     ),
     _conflict(
         "precondition_required",
         "The request must say what it has seen",
-        "A version chain is changed only by who has seen its present state.",
-        "Read it first, and send its `ETag` in `If-Match`.",
+        "`If-Match` is missing: a version chain is changed only by who has seen its present state.",
+        "Read the family with `GET /templates/{ref}`, and send the `ETag` of the answer in"
+        " `If-Match`.",
         kind=Kind.PRECONDITION,
         status=428,
+        asked="/templates/families/tpl:wf:onboarding/versions",
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from app.refusals.spec import Kind, RefusalSpec
 
-_HEADINGS = {
+HEADINGS: Mapping[Kind, str] = {
     Kind.CALLER: "Who is calling",
     Kind.INPUT: "The request itself",
     Kind.MISSING: "No such thing",
@@ -37,7 +37,7 @@ what is stored.
 def catalogue_as_markdown(catalogue: Mapping[str, RefusalSpec]) -> str:
     """The whole catalogue: one table to look a code up in, then a section for each refusal."""
     parts = [_HEAD, _table(catalogue)]
-    for kind, heading in _HEADINGS.items():
+    for kind, heading in HEADINGS.items():
         parts.append(f"## {heading}\n")
         parts += [_section(spec) for spec in catalogue.values() if spec.kind is kind]
     return "\n".join(parts)
@@ -63,7 +63,7 @@ def _section(spec: RefusalSpec) -> str:
         "",
     ]
     for status, when in spec.other_statuses.items():
-        lines += [f"Answered with {status} {spec.reason_phrase(status)} when: {when}", ""]
+        lines += [f"Answered with {status} {spec.reason_phrase(status)} when {when}", ""]
     if spec.members:
         lines += ["| member | | example |", "|---|---|---|"]
         for member in spec.members:

@@ -50,6 +50,8 @@ def resolve_link(gate: str) -> str:
 
 
 def _closed(gate: str) -> RefusalSpec:
+    short = gate.removeprefix("iu_core.")
+    who = "An admin" if gate == "iu_core.delivery_enabled" else "An operator"
     return RefusalSpec(
         gate_code(gate),
         Kind.GATE,
@@ -57,9 +59,10 @@ def _closed(gate: str) -> RefusalSpec:
         f"The gate for {_GUARDS[gate]} is closed",
         f"`{gate}` guards {_GUARDS[gate]}, and it is closed for this actor. Gates are closed by"
         " default; waiting does not open them.",
-        f"An operator opens it with `PUT {resolve_link(gate)}`, or for a while with"
-        f" `POST {resolve_link(gate)}/leases`. Then send the request again: a refusal does not"
-        " consume the idempotency key.",
+        f"{who} opens it for a while with `POST {resolve_link(gate)}/leases` (on the command line:"
+        f" `factory gate lease {short} --reason …`), or until further notice with"
+        f" `PUT {resolve_link(gate)}`. Then send the same request again: a refusal does not consume"
+        " the idempotency key.",
         (
             Member("gate", str, "The gate's key.", gate),
             Member("resolve", str, "The path of the operation that opens it.", resolve_link(gate)),
@@ -77,10 +80,12 @@ GATES = (
         "The gate is sealed",
         "The gate was sealed: it takes no opening, no lease and no window until an admin unseals"
         " it.",
-        "An admin unseals it with `PUT /gates/{key}`.",
+        'An admin unseals it with `PUT /gates/{key}` and `"seal": false`. It is closed then, and'
+        " can be opened or leased again.",
         (
             Member("gate", str, "The gate's key.", "iu_core.composer_enabled"),
             ITEMS,
         ),
+        asked="/gates/iu_core.composer_enabled/leases",
     ),
 )

@@ -56,14 +56,15 @@ ERRORS_EXAMPLE: list[dict[str, Any]] = [
         "location": "body",
         "pointer": "/event_id",
         "rule": "missing",
-        "detail": "Field required",
+        "detail": "is missing",
     }
 ]
 
 ITEMS = Member(
     "items",
     list[RefusedItem],
-    "Of an atomic bulk: every item that was refused. The code of the problem is the first one's.",
+    "Of an atomic bulk: every item that was refused. The problem's own `code` is the first one's.",
     [{"ordinal": 2, "code": "template_not_marked"}],
     required=False,
+    special=True,
 )

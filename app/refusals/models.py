@@ -50,17 +50,17 @@ PROBLEM_MODELS: Mapping[str, type[Problem]] = MappingProxyType(
 
 
 def example(code: str, status: int | None = None) -> dict[str, Any]:
-    """One problem document as this code gives it, with every member that it can carry."""
+    """One problem document as this code gives it, without what only special cases add."""
     spec = CATALOGUE[code]
     return {
         "type": spec.page,
         "title": spec.title,
         "status": status or spec.status,
         "detail": spec.meaning,
-        "instance": "/instances/from-event",
+        "instance": spec.asked,
         "code": code,
         "request_id": _REQUEST_ID_EXAMPLE,
-        **{member.name: member.example for member in spec.members},
+        **{member.name: member.example for member in spec.members if not member.special},
     }
 
 

@@ -12,8 +12,9 @@ CALLERS = (
         401,
         "Who is calling is not known",
         "The request carries no key or token, or one that is unknown, expired or revoked.",
-        "Send `Authorization: Bearer <key>` with a key that is in force. An operator with the"
-        " admin scope makes one with `POST /api-keys`.",
+        "Send `Authorization: Bearer <key>` with a key that is in force. An admin makes one with"
+        " `POST /api-keys`. With the embedded database the first one lies in the data directory,"
+        " in `admin.key`.",
     ),
     RefusalSpec(
         "forbidden",
@@ -30,6 +31,7 @@ CALLERS = (
                 "operator",
             ),
         ),
+        asked="/gates/iu_core.composer_enabled",
     ),
     RefusalSpec(
         "actor_not_allowed",
@@ -52,8 +54,9 @@ INPUTS = (
         Kind.INPUT,
         422,
         "The request is not well formed",
-        "A field is missing, malformed or unknown. Everything that is wrong is listed at once.",
-        "Correct what `errors` lists; each entry says where it is.",
+        "A field is missing, malformed or unknown: `errors` lists everything that is wrong, with"
+        " its place and what would be right.",
+        "Correct what `errors` lists, and send the request again.",
         (
             Member(
                 "errors",
@@ -68,10 +71,11 @@ INPUTS = (
                 "How many more there are, when they are too many to list.",
                 12,
                 required=False,
+                special=True,
             ),
             ITEMS,
         ),
-        {400: "The body, or the address, can't be parsed at all."},
+        {400: "the body, or the address, can't be parsed at all."},
     ),
     RefusalSpec(
         "invalid_emit_mode",
@@ -89,8 +93,8 @@ INPUTS = (
         "idempotency_conflict",
         Kind.INPUT,
         422,
-        "The key is known with another content",
-        "The same event, template and suffix were composed before, with other fields. The"
+        "The key is known with other content",
+        "The same event, template and suffix were composed before, with other `fields`. The"
         " original is untouched.",
         "Send the original fields to get the original result again, or another event id or"
         " suffix to compose something else.",
@@ -99,7 +103,7 @@ INPUTS = (
             Member(
                 "idempotency_key",
                 str,
-                "The key that both requests have.",
+                "The key that both requests have, the same bits as the instance's id.",
                 "0f3c1e6e2b0e4d0a9d5a4a0b8c7d6e5f",
                 required=False,
             ),
@@ -122,7 +126,7 @@ INPUTS = (
         "Send less at once: a smaller body, fewer items, fewer actors or a narrower selection.",
         (
             Member("limit", int, "The most that is allowed.", 1_048_576),
-            Member("counted", str, "What was counted.", "bytes"),
+            Member("counted", str, "What was counted.", "bytes of the body"),
         ),
     ),
     RefusalSpec(
@@ -141,7 +145,8 @@ INPUTS = (
         "The body's media type is not taken here",
         "The `Content-Type` is missing or is none that the operation reads, or the body is"
         " compressed.",
-        "Send one of the `supported` types, in UTF-8 and without `Content-Encoding`.",
+        "Send one of the `supported` types, in UTF-8 and without `Content-Encoding`. curl declares"
+        " a form unless it is told `-H 'Content-Type: application/json'`.",
         (Member("supported", list[str], "The media types that are taken.", ["application/json"]),),
     ),
     RefusalSpec(

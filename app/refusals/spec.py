@@ -24,7 +24,8 @@ class Kind(StrEnum):
 class Member:
     """A member that a problem carries beside the common ones, in RFC 9457's words an extension.
 
-    `type` is a type as Pydantic reads it; `example` is one value of it, in JSON.
+    `type` is a type as Pydantic reads it; `example` is one value of it, in JSON. `special` are
+    those of special cases, such as a bulk: examples of whole documents leave them out.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Member:
     meaning: str
     example: Any
     required: bool = True
+    special: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class RefusalSpec:
     """One refusal: a stable code, one meaning, one HTTP status, one remedy (2-design §6).
 
     `other_statuses` are the few exceptions that the HTTP surface names, with the reason for each.
+    `asked` is the path that examples were refused at.
     """
 
     code: str
@@ -49,6 +52,7 @@ class RefusalSpec:
     remedy: str
     members: tuple[Member, ...] = ()
     other_statuses: Mapping[int, str] = field(default_factory=dict)
+    asked: str = "/instances/from-event"
 
     @property
     def statuses(self) -> tuple[int, ...]:

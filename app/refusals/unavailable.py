@@ -33,9 +33,10 @@ UNAVAILABLE = (
             Member(
                 "checks",
                 list[ReadinessCheck],
-                "From `GET /readyz`: what was looked at.",
-                [{"name": "database", "ok": False, "detail": "no connection"}],
+                "Of `GET /readyz`: what was looked at.",
+                [{"name": "database", "ok": False, "detail": "The database does not answer."}],
                 required=False,
+                special=True,
             ),
         ),
     ),
@@ -54,6 +55,7 @@ UNAVAILABLE = (
         500,
         "Something went wrong here",
         "The request met a defect. The log has it under the request id.",
-        "Report the request id. Sending the same request again composes nothing twice.",
+        "Report the request id to whoever runs the service. Sending the same request again composes"
+        " nothing twice.",
     ),
 )

@@ -4,8 +4,29 @@ from typing import Any
 
 from pydantic import Field
 
+from app.refusals import CATALOGUE
+from app.refusals.models import example
 from app.refusals.spec import Kind, RefusalSpec
-from app.schemas.base import WireModel
+from app.schemas.base import WireModel, with_example
+
+_EXAMPLE: dict[str, Any] = {
+    "type": "/problems/too_deep",
+    "code": "too_deep",
+    "kind": "input",
+    "title": CATALOGUE["too_deep"].title,
+    "statuses": [{"status": 422, "when": ""}],
+    "meaning": CATALOGUE["too_deep"].meaning,
+    "remedy": CATALOGUE["too_deep"].remedy,
+    "members": [
+        {
+            "name": "limit",
+            "meaning": CATALOGUE["too_deep"].members[0].meaning,
+            "always": True,
+            "example": 32,
+        }
+    ],
+    "example": example("too_deep"),
+}
 
 
 class ExplainedMember(WireModel):
@@ -27,6 +48,8 @@ class ExplainedStatus(WireModel):
 class ExplainedProblem(WireModel):
     """What a refusal means, and what helps."""
 
+    model_config = with_example(_EXAMPLE)
+
     type: str = Field(description="The path of this explanation.")
     code: str
     kind: Kind
@@ -35,6 +58,9 @@ class ExplainedProblem(WireModel):
     meaning: str
     remedy: str
     members: list[ExplainedMember]
+    example: dict[str, Any] = Field(
+        description="A whole problem document, without what only special cases add."
+    )
 
     @classmethod
     def of(cls, spec: RefusalSpec) -> "ExplainedProblem":
@@ -59,10 +85,13 @@ class ExplainedProblem(WireModel):
                 )
                 for member in spec.members
             ],
+            example=example(spec.code),
         )
 
 
 class ExplainedProblems(WireModel):
     """Every refusal that this service can answer."""
+
+    model_config = with_example({"problems": [_EXAMPLE]})
 
     problems: list[ExplainedProblem]

@@ -1,5 +1,6 @@
 """The pages that explain refusals."""
 
+import json
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 
@@ -8,6 +9,7 @@ import pytest
 
 from app.errors import CATALOGUE
 from app.main import create_app
+from app.refusals.models import example
 from app.settings import Settings
 from tests.api.throwaway import assert_problem, client_of
 
@@ -53,8 +55,12 @@ async def test_every_refusal_has_its_page_and_its_document(
     said = "".join(read.text)
     assert not read.open
     assert not read.loads
-    for sentence in (spec.title, spec.meaning, spec.remedy):
+    for sentence in (spec.title, spec.meaning, spec.remedy, *spec.other_statuses.values()):
         assert sentence.replace("`", "") in said
+    for member in spec.members:
+        assert member.name in said
+        assert member.meaning.replace("`", "") in said
+    assert json.dumps(example(code), indent=2, ensure_ascii=False) in said
     document = await client.get(spec.page, headers={"accept": "application/json"})
     assert document.headers["content-type"] == "application/json"
     assert document.headers["vary"] == "Accept"
@@ -87,6 +93,16 @@ async def test_one_document_to_the_letter(client: httpx.AsyncClient) -> None:
                 "example": 32,
             }
         ],
+        "example": {
+            "type": "/problems/too_deep",
+            "title": "The JSON is nested too deeply",
+            "status": 422,
+            "detail": "Objects and arrays lie within each other deeper than `limit` levels.",
+            "instance": "/instances/from-event",
+            "code": "too_deep",
+            "request_id": "5b9a1f0c-6c1e-4b52-9d0e-2f8f4f6f7a10",
+            "limit": 32,
+        },
     }
 
 

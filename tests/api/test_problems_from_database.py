@@ -69,7 +69,7 @@ def test_errors_of_a_function_are_places_in_the_body() -> None:
     refusal = refusal_from_status(
         {
             "status": "invalid_input",
-            "errors": [{"pointer": "/event_id", "rule": "missing", "detail": "Field required"}],
+            "errors": [{"pointer": "/event_id", "rule": "missing", "detail": "is missing"}],
         }
     )
     assert refusal.members["errors"] == [
@@ -77,7 +77,7 @@ def test_errors_of_a_function_are_places_in_the_body() -> None:
             "location": "body",
             "pointer": "/event_id",
             "rule": "missing",
-            "detail": "Field required",
+            "detail": "is missing",
         }
     ]
 

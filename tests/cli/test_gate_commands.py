@@ -101,9 +101,9 @@ def test_a_sealed_gate_opens_only_after_it_was_unsealed(cli: Cli) -> None:
 
 def test_a_gate_that_is_not_there_is_said_with_its_key(cli: Cli) -> None:
     assert cli.refusal("gate", "open", "nope", "--reason", "x", code=4) == [
-        "gate_not_found: The request names a gate that does not exist, or that was never there.",
+        "gate_not_found: No gate has this key.",
         "  gate: iu_core.nope",
-        "  What helps: Look in `GET /gates` for the ones there are.",
+        "  What helps: Look in `GET /gates` for what there is.",
     ]
 
 

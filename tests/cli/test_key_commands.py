@@ -31,8 +31,9 @@ def test_a_key_is_made_shown_once_listed_and_revoked(service: Cli) -> None:
     assert states[key_id] == "revoked"
     assert anna.refusal("gate", "list", code=3) == [
         "unauthenticated: The key or token is unknown, malformed, expired or revoked.",
-        "  What helps: Send `Authorization: Bearer <key>` with a key that is in force. An operator"
-        " with the admin scope makes one with `POST /api-keys`.",
+        "  What helps: Send `Authorization: Bearer <key>` with a key that is in force. An admin"
+        " makes one with `POST /api-keys`. With the embedded database the first one lies in the"
+        " data directory, in `admin.key`.",
     ]
 
 
@@ -55,7 +56,7 @@ def test_every_mistake_in_a_key_is_told_at_once(service: Cli) -> None:
         "  /principal: String should have at least 1 character",
         "  /actor: String should match pattern '^[a-z0-9][a-z0-9._:-]{0,127}$'",
         "  /actor_prefixes/0: should be the start of an actor's tag, and end at - or :",
-        "  What helps: Correct what `errors` lists; each entry says where it is.",
+        "  What helps: Correct what `errors` lists, and send the request again.",
     ]
 
 

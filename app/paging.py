@@ -126,4 +126,4 @@ def _not_a_token() -> Refusal:
         rule="page_token",
         detail="should be the next_page_token of this list, with these filters",
     )
-    return Refusal("invalid_input", errors=[field.model_dump()])
+    return Refusal("invalid_input", errors=[field.model_dump(exclude_none=True)])

@@ -36,6 +36,21 @@ _LOCATIONS: Mapping[str, Location] = {
 }
 
 
+class Items(list[Any]):
+    """The items of a bulk; of newline-delimited ones also the line that each stood on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[int] = []
+
+    def line_of(self, tokens: Sequence[str | int]) -> int | None:
+        """The line, from 1, of the item that a pointer leads into; None where there are none."""
+        match tokens:
+            case [int(index), *_] if index < len(self.lines):
+                return self.lines[index]
+        return None
+
+
 def invalid_input(
     errors: Sequence[InvalidField],
     *,
@@ -48,7 +63,9 @@ def invalid_input(
     Takes the errors, how many more were found and not built, what to say, and 400 as the status
     where the request can't be parsed at all.
     """
-    members: dict[str, Any] = {"errors": [error.model_dump() for error in errors[:MOST_ERRORS]]}
+    members: dict[str, Any] = {
+        "errors": [error.model_dump(exclude_none=True) for error in errors[:MOST_ERRORS]]
+    }
     omitted += max(0, len(errors) - MOST_ERRORS)
     if omitted:
         members["errors_omitted"] = omitted
@@ -87,9 +104,12 @@ def _field(found: Mapping[str, Any], body: Any) -> InvalidField:
     where, *rest = found["loc"]
     location = _LOCATIONS[str(where)]
     tokens = _in_document(rest, body, found["type"]) if location == "body" else rest
-    said = _said(found)
     return InvalidField(
-        location=location, pointer=pointer(tokens), rule=str(found["type"]), detail=sound_text(said)
+        location=location,
+        pointer=pointer(tokens),
+        rule=str(found["type"]),
+        detail=sound_text(_said(found)),
+        line=body.line_of(tokens) if location == "body" and isinstance(body, Items) else None,
     )
 
 

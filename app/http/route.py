@@ -8,20 +8,24 @@ this), the address and the body as documents, the scope, the fields. FastAPI's o
 bodies is not used: it replaces whatever answer the operation gives by one in plain text.
 """
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, get_args, get_origin
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import Refusal
 from app.http.address import check_accept, check_address
+from app.http.invalid import invalid_input
+from app.http.items import read_array, read_lines
 from app.http.record import record_of
-from app.http.strict_json import item_too_large, json_size, parse_json, parse_json_lines
+from app.http.strict_json import parse_json
+from app.refusals.members import InvalidField
 from app.refusals.models import merged, refusals
 from app.security import RequireScope, Scope
 
@@ -31,9 +35,9 @@ NDJSON = ("application/x-ndjson", "application/jsonl")
 
 ORDINARY_BODY = 1024 * 1024
 BULK_BODY = 64 * 1024 * 1024
-ONE_ITEM = 1024 * 1024
 
 _RULES = "__factory_rules__"
+_READ = b"[]"  # FastAPI only asks whether there is a body
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -41,18 +45,22 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 class WireRules:
     """What an operation takes and answers, where it differs from the ordinary."""
 
-    body_limit: int = ORDINARY_BODY
+    most_items: int | None = None
     consumes: tuple[str, ...] = (JSON,)
     produces: tuple[str, ...] = (JSON,)
 
 
-def bulk(endpoint: Endpoint) -> Endpoint:
+def bulk(most_items: int) -> Callable[[Endpoint], Endpoint]:
     """Mark an operation as one that takes many items: 64 MiB, as JSON or newline-delimited JSON.
 
     Goes below the router's decorator. The lines come to the operation as one array.
     """
-    setattr(endpoint, _RULES, WireRules(BULK_BODY, (JSON, *NDJSON)))
-    return endpoint
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _RULES, WireRules(most_items, (JSON, *NDJSON)))
+        return endpoint
+
+    return mark
 
 
 def produces(*media_types: str) -> Callable[[Endpoint], Endpoint]:
@@ -96,18 +104,30 @@ class FactoryRoute(APIRoute):
         rules: WireRules = getattr(self.endpoint, _RULES, WireRules())
         known_parameters = dict(_query_parameters(self.dependant))
         available = (*rules.produces, PROBLEM_JSON) if JSON in rules.produces else rules.produces
-        reads_body = self.body_field is not None
+        read_body = self._body_reader(rules)
         template = self.path_format
 
         async def checked(request: Request) -> Response:
             record_of(request.scope).route = template
             check_accept(request.scope, available)
             check_address(request.scope, known_parameters)
-            if reads_body:
-                request = await _with_parsed_body(request, rules)
+            if read_body is not None:
+                request = await read_body(request)
             return await handle(request)
 
         return checked
+
+    def _body_reader(
+        self, rules: WireRules
+    ) -> "Callable[[Request], Coroutine[Any, Any, Request]] | None":
+        """What reads the operation's body; None: it takes none."""
+        if self.body_field is None:
+            return None
+        if rules.most_items is None:
+            return partial(_with_document, rules=rules)
+        (item_type,) = get_args(self.body_field.field_info.annotation)
+        validate = TypeAdapter(item_type).validate_python
+        return partial(_with_items, rules=rules, most=rules.most_items, validate=validate)
 
 
 class _ParsedRequest(Request):
@@ -123,41 +143,58 @@ class _ParsedRequest(Request):
         return self._value
 
 
-async def _with_parsed_body(request: Request, rules: WireRules) -> Request:
-    body = await _read(request, rules.body_limit)
+async def _with_document(request: Request, rules: WireRules) -> Request:
+    body = b"".join([chunk async for chunk in _chunks(request, ORDINARY_BODY)])
     if not body:
         return _ParsedRequest(request, b"", None)
-    media_type = _media_type(request, rules)
-    if media_type in NDJSON:
-        value: Any = parse_json_lines(body, line_limit=ONE_ITEM)
-        _declare_json(request)
-    else:
-        value = parse_json(body)
-        if rules.body_limit > ONE_ITEM and len(body) > ONE_ITEM and isinstance(value, list):
-            _check_items(value)
-    return _ParsedRequest(request, body, value)
+    _media_type(request, rules)
+    return _ParsedRequest(request, body, parse_json(body))
 
 
-def _check_items(items: list[Any]) -> None:
-    """One item of a bulk is no larger than an ordinary body, however it is sent."""
-    for ordinal, item in enumerate(items, start=1):
-        if json_size(item) > ONE_ITEM:
-            raise item_too_large(ordinal, ONE_ITEM)
+async def _with_items(
+    request: Request, rules: WireRules, most: int, validate: Callable[[Any], Any]
+) -> Request:
+    chunks = _chunks(request, BULK_BODY)
+    first = await anext(chunks, b"")
+    if not first:
+        return _ParsedRequest(request, b"", None)
+    read = read_lines if _media_type(request, rules) in NDJSON else read_array
+    value = await read(_with_first(first, chunks), most=most, validate=validate)
+    _declare_json(request)
+    return _ParsedRequest(request, _READ, value)
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """The body, counted while it comes in, whatever Content-Length says or does not say."""
+async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes in, counted, whatever Content-Length says or does not say."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise Refusal("too_large", limit=limit, counted="bytes of the body")
-    chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
             raise Refusal("too_large", limit=limit, counted="bytes of the body")
-        chunks.append(chunk)
-    return b"".join(chunks)
+        if chunk:
+            yield chunk
+    if declared.isdecimal() and size < int(declared):
+        raise _cut_short(size, int(declared))
+
+
+def _cut_short(size: int, declared: int) -> Refusal:
+    """What was meant to follow is not known: what came is not taken for the whole."""
+    error = InvalidField(
+        location="body",
+        pointer="",
+        rule="incomplete",
+        detail=f"ends after {size} of the {declared} bytes that Content-Length declares",
+    )
+    return invalid_input([error], status=400)
+
+
+async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 def _media_type(request: Request, rules: WireRules) -> str:

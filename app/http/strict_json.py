@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from app.errors import Refusal
@@ -22,11 +23,30 @@ MAX_DEPTH = 32
 MAX_EXACT_INTEGER = 2**53 - 1
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_SPACE = re.compile(r"[ \t\n\r]*")
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:[dD][89abAB]|[dD][c-fC-F]|0000)")
 # Possessive, and content with a string that never ends: linear in whatever is sent.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TO_PARENTHESES = bytes.maketrans(b"[{]}", b"(())")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document stands among many: its index from 0, and its line from 1 if it has one."""
+
+    index: int | None = None
+    line: int | None = None
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The beginning of every pointer into the document."""
+        return () if self.index is None else (self.index,)
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What a refusal that is no list of errors says of it."""
+        return {} if self.line is None else {"line": self.line}
 
 
 def parse_json(body: bytes) -> Any:
@@ -35,44 +55,59 @@ def parse_json(body: bytes) -> Any:
     Refuses with `too_deep`, or with `invalid_input` (400 when it is no JSON, else 422 with a
     pointer to everything that is wrong).
     """
-    if is_too_deep(body):
-        raise Refusal("too_deep", limit=MAX_DEPTH)
-    text = _decode(body)
-    try:
-        value = _FAST.decode(text)
-    except json.JSONDecodeError as error:
-        raise _unparseable(f"{error.msg}, at line {error.lineno} column {error.colno}") from None
-    except _FlawError:
-        raise _flaws(text) from None
-    if "\\u" in text and _SUSPICIOUS_ESCAPE.search(text) and (found := _Flaws(value)).errors:
-        raise found.refusal()
+    flaws = Flaws()
+    value = parse_document(body, flaws)
+    flaws.refuse()
     return value
 
 
-def parse_json_lines(body: bytes, *, line_limit: int) -> list[Any]:
-    """The values of newline-delimited JSON, one a line; empty lines are passed over.
+def parse_document(body: bytes, flaws: "Flaws", place: Place | None = None) -> Any:
+    """The value of one document of many; what can't be taken in it is added to the flaws.
 
-    Refuses like `parse_json`, with pointers as into one array of all values, and with `too_large`
-    when a line is longer than `line_limit` bytes.
+    `place` is where among them it stands. Refuses with `too_deep`, and with `invalid_input` (400)
+    when it is no JSON.
     """
-    values: list[Any] = []
-    for line in body.split(b"\n"):
-        if len(line) > line_limit:
-            raise item_too_large(len(values) + 1, line_limit)
-        if line.strip():
-            values.append(_parse_line(line, len(values)))
-    return values
+    place = place or Place()
+    if is_too_deep(body):
+        raise too_deep(place)
+    text = decode_text(body, place)
+    try:
+        value, end, flawed = decode_at(text, skip_space(text, 0), place)
+        expect_end(text, end)
+    except json.JSONDecodeError as error:
+        raise no_json(error, place) from None
+    if flawed:
+        flaws.look(value, place)
+    return value
 
 
-def item_too_large(ordinal: int, limit: int) -> Refusal:
-    """`too_large` for one item of a bulk, by its place from 1."""
-    said = f"Item {ordinal} takes more bytes than one item may."
-    return Refusal("too_large", said, limit=limit, counted="bytes of one item")
+def decode_at(text: str, begin: int, place: Place) -> tuple[Any, int, bool]:
+    """The value that begins there, where it ends, and whether it is one for `Flaws` to look at.
+
+    Refuses with `invalid_input` (400) what only looks like a number. Raises JSONDecodeError where
+    it is no JSON, and RecursionError where it is far too deep.
+    """
+    try:
+        try:
+            value, end = _FAST.raw_decode(text, begin)
+        except _FlawError:
+            return *_THOROUGH.raw_decode(text, begin), True
+    except _ConstantError as error:
+        raise _unparseable(f"{error} is no JSON", place) from None
+    escaped = text.find("\\u", begin, end) >= 0
+    return value, end, escaped and _SUSPICIOUS_ESCAPE.search(text, begin, end) is not None
 
 
-def json_size(value: Any) -> int:
-    """How many bytes a value takes as compact JSON in UTF-8."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+def expect_end(text: str, begin: int) -> None:
+    """Raise JSONDecodeError where more than white space begins there."""
+    if (end := skip_space(text, begin)) < len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+
+
+def skip_space(text: str, begin: int) -> int:
+    """Where the white space that begins there ends."""
+    match = _SPACE.match(text, begin)
+    return match.end() if match else begin
 
 
 def is_too_deep(body: bytes) -> bool:
@@ -92,28 +127,37 @@ def is_too_deep(body: bytes) -> bool:
     return b"()" in brackets or brackets.count(b"(") > MAX_DEPTH
 
 
-def _parse_line(line: bytes, index: int) -> Any:
-    try:
-        return parse_json(line)
-    except Refusal as refusal:
-        if isinstance(errors := refusal.members.get("errors"), list):
-            for error in errors:
-                error["pointer"] = f"/{index}{error['pointer']}"
-        raise
+def too_deep(place: Place) -> Refusal:
+    """`too_deep`, for a document at that place."""
+    return Refusal("too_deep", limit=MAX_DEPTH, **place.members)
 
 
-def _decode(body: bytes) -> str:
+def no_json(error: json.JSONDecodeError, place: Place) -> Refusal:
+    """`invalid_input` for what can't be parsed, with the line of the whole body."""
+    line = error.lineno + (place.line or 1) - 1
+    return _unparseable(f"{error.msg}, at line {line} column {error.colno}", place)
+
+
+def decode_text(body: bytes, place: Place) -> str:
+    """The text of a body, or of one line of it. Refuses with `invalid_input` (400)."""
+    what = "the body" if place.line is None else f"line {place.line}"
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _unparseable(f"the body is no UTF-8, from byte {error.start} on") from None
+        raise _unparseable(f"{what} is no UTF-8, from byte {error.start} on", place) from None
     if text.startswith("\ufeff"):
-        raise _unparseable("the body begins with a byte order mark")
+        raise _unparseable(f"{what} begins with a byte order mark", place)
     return text
 
 
-def _unparseable(detail: str) -> Refusal:
-    error = InvalidField(location="body", pointer="", rule="json_invalid", detail=detail)
+def _unparseable(detail: str, place: Place) -> Refusal:
+    error = InvalidField(
+        location="body",
+        pointer=pointer(place.tokens),
+        rule="json_invalid",
+        detail=detail,
+        line=place.line,
+    )
     return invalid_input([error], detail="The body can't be parsed as JSON.", status=400)
 
 
@@ -144,8 +188,12 @@ def _checked_float(text: str) -> float:
     return value
 
 
+class _ConstantError(Exception):
+    """A number that JSON does not know; its name."""
+
+
 def _no_constant(name: str) -> NoReturn:
-    raise _unparseable(f"{name} is no JSON")
+    raise _ConstantError(name)
 
 
 _FAST = json.JSONDecoder(
@@ -198,52 +246,57 @@ _THOROUGH = json.JSONDecoder(
 )
 
 
-def _flaws(text: str) -> Refusal:
-    try:
-        value = _THOROUGH.decode(text)
-    except json.JSONDecodeError as error:
-        return _unparseable(f"{error.msg}, at line {error.lineno} column {error.colno}")
-    return _Flaws(value).refusal()
+class Flaws:
+    """Everything in parsed documents that can't be taken, in their order."""
 
+    def __init__(self) -> None:
+        self._errors: list[InvalidField] = []
+        self._omitted = 0
 
-class _Flaws:
-    """Everything in a parsed document that can't be taken, in the document's order."""
+    def refuse(self) -> None:
+        """Refuse with `invalid_input` where something was found: all of it."""
+        if self._errors:
+            raise invalid_input(self._errors, omitted=self._omitted)
 
-    def __init__(self, document: Any) -> None:
-        self.errors: list[InvalidField] = []
-        self.omitted = 0
-        stack: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+    def look(self, document: Any, place: Place) -> None:
+        """Look for flaws in a document as `_THOROUGH` reads it."""
+        stack: list[tuple[tuple[str | int, ...], Any]] = [(place.tokens, document)]
         while stack:
             tokens, node = stack.pop()
             if tokens and isinstance(name := tokens[-1], str):
-                self._look_at_text(name, tokens, is_key=True)
+                self._look_at_text(name, tokens, place, is_key=True)
             if isinstance(node, dict):
                 for name in getattr(node, "repeated", ()):
-                    self._add((*tokens, name), "duplicate_key", "the name occurs more than once")
+                    twice = "the name occurs more than once"
+                    self._add((*tokens, name), place, "duplicate_key", twice)
                 stack.extend(((*tokens, name), node[name]) for name in reversed(node))
             elif isinstance(node, list):
                 stack.extend(((*tokens, i), node[i]) for i in reversed(range(len(node))))
             elif isinstance(node, str):
-                self._look_at_text(node, tokens, is_key=False)
+                self._look_at_text(node, tokens, place, is_key=False)
             elif isinstance(node, _Number):
-                self._add(tokens, node.rule, node.detail)
+                self._add(tokens, place, node.rule, node.detail)
 
-    def refusal(self) -> Refusal:
-        """All of them as one refusal."""
-        return invalid_input(self.errors, omitted=self.omitted)
-
-    def _look_at_text(self, text: str, tokens: tuple[str | int, ...], *, is_key: bool) -> None:
+    def _look_at_text(
+        self, text: str, tokens: tuple[str | int, ...], place: Place, *, is_key: bool
+    ) -> None:
         if is_key and _CONTROL.search(text):
-            self._add(tokens, "control_character", "a name has no control characters")
+            self._add(tokens, place, "control_character", "a name has no control characters")
         elif "\x00" in text:
-            self._add(tokens, "nul_character", "U+0000 can't be stored")
+            self._add(tokens, place, "nul_character", "U+0000 can't be stored")
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-            self._add(tokens, "lone_surrogate", "half of a surrogate pair is no character")
+            self._add(tokens, place, "lone_surrogate", "half of a surrogate pair is no character")
 
-    def _add(self, tokens: tuple[str | int, ...], rule: str, detail: str) -> None:
-        if len(self.errors) == MOST_ERRORS:
-            self.omitted += 1
-        else:
-            self.errors.append(
-                InvalidField(location="body", pointer=pointer(tokens), rule=rule, detail=detail)
+    def _add(self, tokens: tuple[str | int, ...], place: Place, rule: str, detail: str) -> None:
+        if len(self._errors) == MOST_ERRORS:
+            self._omitted += 1
+            return
+        self._errors.append(
+            InvalidField(
+                location="body",
+                pointer=pointer(tokens),
+                rule=rule,
+                detail=detail,
+                line=place.line,
             )
+        )

@@ -21,6 +21,7 @@ class InvalidField(BaseModel):
     )
     rule: str = Field(description="The rule that is broken, as a stable word.")
     detail: str = Field(description="What would be right, for a human.")
+    line: int | None = Field(None, description="Of newline-delimited JSON: the line, from 1.")
 
 
 class RefusedItem(BaseModel):
@@ -59,6 +60,10 @@ ERRORS_EXAMPLE: list[dict[str, Any]] = [
         "detail": "is missing",
     }
 ]
+
+LINE = Member(
+    "line", int, "Of newline-delimited JSON: the line, from 1.", 3, required=False, special=True
+)
 
 ITEMS = Member(
     "items",

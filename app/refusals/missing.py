@@ -65,6 +65,13 @@ MISSING = (
         asked=f"/instances/{_UNKNOWN_ID}",
     ),
     _missing(
+        "operation_not_found",
+        "operation",
+        "No operation has this id.",
+        "`GET /operations`",
+        asked=f"/operations/{_UNKNOWN_ID}",
+    ),
+    _missing(
         "gate_not_found",
         "gate",
         "No gate has this key.",

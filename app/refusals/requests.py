@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.refusals.members import ERRORS_EXAMPLE, ITEMS, InvalidField
+from app.refusals.members import ERRORS_EXAMPLE, ITEMS, LINE, InvalidField
 from app.refusals.spec import Kind, Member, RefusalSpec
 
 CALLERS = (
@@ -94,10 +94,10 @@ INPUTS = (
         Kind.INPUT,
         422,
         "The key is known with other content",
-        "The same event, template and suffix were composed before, with other `fields`. The"
-        " original is untouched.",
-        "Send the original fields to get the original result again, or another event id or"
-        " suffix to compose something else.",
+        "The same event, template and suffix were composed before, or the same `Idempotency-Key`"
+        " came before, with other `fields`. The original is untouched.",
+        "Send the original fields to get the original result again, or another event id, suffix or"
+        " `Idempotency-Key` to do something else.",
         (
             Member("fields", list[str], "The fields that differ from the original.", ["data"]),
             Member(
@@ -114,6 +114,14 @@ INPUTS = (
                 "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
                 required=False,
             ),
+            Member(
+                "operation_id",
+                UUID,
+                "The original operation, where an `Idempotency-Key` came before.",
+                "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
+                required=False,
+                special=True,
+            ),
             ITEMS,
         ),
     ),
@@ -127,6 +135,7 @@ INPUTS = (
         (
             Member("limit", int, "The most that is allowed.", 1_048_576),
             Member("counted", str, "What was counted.", "bytes of the body"),
+            LINE,
         ),
     ),
     RefusalSpec(
@@ -136,7 +145,7 @@ INPUTS = (
         "The JSON is nested too deeply",
         "Objects and arrays lie within each other deeper than `limit` levels.",
         "Flatten the document.",
-        (Member("limit", int, "The deepest nesting that is allowed.", 32),),
+        (Member("limit", int, "The deepest nesting that is allowed.", 32), LINE),
     ),
     RefusalSpec(
         "unsupported_media_type",

@@ -8,6 +8,7 @@ from app.dependencies import DatabaseDep, MetricsDep
 from app.http.route import FactoryRoute, bulk
 from app.problems import refusals
 from app.schemas.composing import (
+    MAX_OPERATION_ITEMS,
     BulkAnswer,
     BulkItems,
     BulkOptions,
@@ -109,7 +110,7 @@ async def instantiate_from_event(
     responses=refusals(*_REFUSALS, "gate_sealed"),
     openapi_extra=_ALSO_LINES,
 )
-@bulk
+@bulk(most_items=MAX_OPERATION_ITEMS)
 async def instantiate_bulk(
     orders: BulkItems,
     options: Annotated[BulkOptions, Query()],

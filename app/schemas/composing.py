@@ -26,6 +26,7 @@ ComposeReason = Annotated[
 ]
 
 MAX_BULK_ITEMS = 10_000
+MAX_OPERATION_ITEMS = 100_000
 
 _INSTANCE_EXAMPLE: dict[str, Any] = {
     "instance_collection_id": "5f3c1a52-5b8e-6f0d-9c9a-3f6f1f0f7a11",

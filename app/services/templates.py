@@ -139,7 +139,7 @@ def _only_families() -> Refusal:
         rule="family",
         detail="only of a family, such as tpl:wf:onboarding, is something current",
     )
-    return Refusal("invalid_input", errors=[field.model_dump()])
+    return Refusal("invalid_input", errors=[field.model_dump(exclude_none=True)])
 
 
 def _place(row: Row) -> tuple[Any, ...]:

@@ -1,0 +1,214 @@
+"""The items of a bulk, each parsed and validated by itself, so that others have their turns.
+
+An item that is not as its type wants it stays as it was sent: FastAPI says what is wrong with it,
+together with everything else that is wrong with the request.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.errors import Refusal
+from app.http.invalid import MOST_ERRORS, Items
+from app.http.strict_json import (
+    Flaws,
+    Place,
+    decode_at,
+    decode_text,
+    expect_end,
+    is_too_deep,
+    no_json,
+    parse_document,
+    parse_json,
+    skip_space,
+    too_deep,
+)
+from app.turns import LARGE, Turns
+
+ONE_ITEM = 1024 * 1024
+
+_CUT_OFF = 16  # characters within which the end of a window breaks a word or an escape
+
+Validate = Callable[[Any], Any]
+"""The value as its type wants it; raises ValidationError."""
+
+
+async def read_lines(chunks: AsyncIterator[bytes], *, most: int, validate: Validate) -> Items:
+    """The items of newline-delimited JSON, one a line; empty lines are passed over.
+
+    Refuses as `parse_json` does, naming the line, and with `too_large` when a line is longer than
+    1 MiB or there are more than `most` of them.
+    """
+    reading = _Reading(most, validate)
+    turns = Turns()
+    number = 0
+    async for line in _lines(chunks):
+        number += 1
+        place = Place(len(reading.items), number)
+        if len(line) > ONE_ITEM:
+            raise _item_too_large(place)
+        if line.strip():
+            await turns.do(len(line), reading.take_line, line, place)
+    return reading.done()
+
+
+async def read_array(chunks: AsyncIterator[bytes], *, most: int, validate: Validate) -> Any:
+    """The items of one JSON array; or whatever else the body is, which no bulk wants.
+
+    Refuses as `parse_json` does, and with `too_large` when an item takes more than 1 MiB or there
+    are more than `most` of them.
+    """
+    body = b"".join([chunk async for chunk in chunks])
+    if not body.lstrip(b" \t\r\n").startswith(b"["):
+        if len(body) > ONE_ITEM:
+            raise _item_too_large(Place(0))
+        return parse_json(body)
+    text = decode_text(body, Place())
+    reading = _Reading(most, validate)
+    turns = Turns()
+    window = _Window(text)
+    at = skip_space(text, skip_space(text, 0) + 1)
+    try:
+        more = not text.startswith("]", at)
+        while more:
+            end = await turns.do(window.size, reading.take_next, window, at)
+            if end is None:
+                window.grow(at)
+                continue
+            at = skip_space(text, end)
+            more = text.startswith(",", at)
+            at = skip_space(text, at + 1) if more else at
+        _expect_end_of_array(text, at)
+    except json.JSONDecodeError as error:
+        raise no_json(error, Place()) from None
+    return reading.done()
+
+
+def _expect_end_of_array(text: str, at: int) -> None:
+    if not text.startswith("]", at):
+        raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+    expect_end(text, at + 1)
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines, each as soon as it is whole; one that is too long as soon as it is."""
+    rest = bytearray()
+    searched = 0
+    async for chunk in chunks:
+        rest += chunk
+        while (end := rest.find(b"\n", searched)) >= 0:
+            yield bytes(rest[:end])
+            del rest[: end + 1]
+            searched = 0
+        searched = len(rest)
+        if searched > ONE_ITEM:
+            break
+    if rest:
+        yield bytes(rest)
+
+
+class _Window:
+    """A part of a long text that is parsed at a time, so that no call takes as long as the text.
+
+    It begins at an item, and grows until that is in it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._begin = 0
+        self._part = text[:LARGE]
+
+    @property
+    def size(self) -> int:
+        """How many characters are parsed at a time."""
+        return len(self._part)
+
+    def grow(self, at: int) -> None:
+        """Begin at the item there; where it began there before, reach farther."""
+        size = 4 * len(self._part) if at == self._begin else LARGE
+        self._begin = at
+        self._part = self.text[at : at + min(size, ONE_ITEM + _CUT_OFF)]
+
+    def decode(self, at: int, place: Place) -> tuple[Any, int, bool] | None:
+        """The value there, where it ends, and whether it has flaws; None: grow, and ask again.
+
+        Raises JSONDecodeError with the place in the whole text.
+        """
+        within = at - self._begin
+        last = self._begin + len(self._part) == len(self.text)
+        try:
+            value, end, flawed = decode_at(self._part, within, place)
+        except json.JSONDecodeError as error:
+            if not last and (within or len(self._part) < ONE_ITEM):
+                return None
+            if not last and self._is_cut_off(error):
+                raise _item_too_large(place) from None
+            raise json.JSONDecodeError(error.msg, self.text, self._begin + error.pos) from None
+        if end == len(self._part) and not last:
+            return None
+        return value, self._begin + end, flawed
+
+    def _is_cut_off(self, error: json.JSONDecodeError) -> bool:
+        near_the_end = error.pos >= len(self._part) - _CUT_OFF
+        return near_the_end or error.msg.startswith("Unterminated string")
+
+
+class _Reading:
+    """What has been read so far."""
+
+    def __init__(self, most: int, validate: Validate) -> None:
+        self.items = Items()
+        self._most = most
+        self._validate = validate
+        self._flaws = Flaws()
+        self._wrong = 0
+
+    def take_line(self, line: bytes, place: Place) -> None:
+        """Add the item of a line."""
+        value = parse_document(line, self._flaws, place)
+        self._take(value, place)
+
+    def take_next(self, window: _Window, at: int) -> int | None:
+        """Add the item that begins there; where it ends, or None where the window must grow."""
+        place = Place(len(self.items))
+        try:
+            found = window.decode(at, place)
+        except RecursionError:
+            raise too_deep(place) from None
+        if found is None:
+            return None
+        value, end, flawed = found
+        sent = window.text[at:end].encode("utf-8", "surrogatepass")
+        if len(sent) > ONE_ITEM:
+            raise _item_too_large(place)
+        if is_too_deep(sent):
+            raise too_deep(place)
+        if flawed:
+            self._flaws.look(value, place)
+        self._take(value, place)
+        return end
+
+    def done(self) -> Items:
+        """All items. Refuses what can't be taken as JSON."""
+        self._flaws.refuse()
+        return self.items
+
+    def _take(self, value: Any, place: Place) -> None:
+        if len(self.items) == self._most:
+            raise Refusal("too_large", limit=self._most, counted="items", **place.members)
+        if self._wrong > MOST_ERRORS:
+            return  # more than is told anyway: the rest is only parsed
+        try:
+            value = self._validate(value)
+        except ValidationError:
+            self._wrong += 1
+        self.items.append(value)
+        if place.line is not None:
+            self.items.lines.append(place.line)
+
+
+def _item_too_large(place: Place) -> Refusal:
+    said = f"Item {(place.index or 0) + 1} takes more bytes than one item may."
+    return Refusal("too_large", said, limit=ONE_ITEM, counted="bytes of one item", **place.members)

@@ -6,6 +6,7 @@
 --   family  shared by composing; exclusive by whatever changes a version chain
 -- Apart from these, 718000 is the migration runner's, which can't ask for it here: it takes it
 -- alone, before this function exists.
+-- Before all of them comes the row of iu_operation of whoever runs or changes an operation.
 -- Instance keys come last; they are not advisory locks but rows of iu_piece_collection.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)
 RETURNS integer

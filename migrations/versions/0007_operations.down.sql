@@ -1,0 +1,24 @@
+-- Refuses while it would destroy rows.
+DO $$
+DECLARE
+    v_table text;
+    v_has_rows boolean;
+BEGIN
+    FOREACH v_table IN ARRAY ARRAY['iu_actor_fence',
+                               'iu_operation_item',
+                               'iu_operation']
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM iu_core.%I)', v_table) INTO v_has_rows;
+        IF v_has_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'PF409',
+                MESSAGE = format('iu_core.%s still has rows', v_table),
+                HINT = 'Back the database up and empty the table first, if its rows may really go.';
+        END IF;
+    END LOOP;
+END
+$$;
+
+DROP TABLE iu_core.iu_actor_fence;
+DROP TABLE iu_core.iu_operation_item;
+DROP TABLE iu_core.iu_operation;

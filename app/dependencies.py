@@ -12,6 +12,7 @@ from app.authentication import Authenticator
 from app.db.engine import Database
 from app.http.record import record_of
 from app.metrics import Metrics
+from app.services.operation_runner import OperationRunner
 from app.settings import Settings
 
 
@@ -35,6 +36,11 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
+async def _runner(request: Request) -> OperationRunner:
+    runner: OperationRunner = request.app.state.runner
+    return runner
+
+
 async def _request_id(request: Request) -> UUID:
     return UUID(record_of(request.scope).request_id)
 
@@ -47,6 +53,9 @@ AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 """The service's counters."""
+
+RunnerDep = Annotated[OperationRunner, Depends(_runner)]
+"""What works on operations in this process."""
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 """The service's settings."""

@@ -24,17 +24,21 @@ from app.routers import (
     health,
     instances_read,
     observability,
+    operations,
     pieces,
     problems,
     rollback,
     settings,
     templates,
 )
+from app.services.operation_runner import OperationRunner
+from app.services.operations import Watchers
 from app.services.readiness import Readiness
 from app.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
     composing.router,
+    operations.router,
     instances_read.router,
     templates.router,
     pieces.router,
@@ -50,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 _TAGS = (
     ("instances", "What events compose: once per event, template and suffix."),
+    ("operations", "Bulks and rollbacks that are worked on in chunks."),
     ("templates", "What instances are composed from: families and their version chains."),
     ("pieces", "The units of content that templates are made of."),
     ("gates", "What may be done at all, by whom and until when. Closed by default."),
@@ -118,7 +123,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         lambda: startup_check(url, disposable_data=settings.disposable_data)
     )
     app.state.metrics.watch_pool(database.pool_status)
+    app.state.watchers = Watchers()
+    runner = app.state.runner = OperationRunner(database, app.state.metrics)
+    runner.start()
     try:
         yield
     finally:
+        await runner.stop()
         await database.close()

@@ -22,12 +22,12 @@ from sqlalchemy import (
     Text,
     Uuid,
     column,
-    or_,
     select,
     table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.db.actors import is_allowed, only_actor
 from app.db.engine import Transaction
 from app.db.examined import examined_page, examined_page_query
 from app.db.keyset import page_query
@@ -146,7 +146,7 @@ async def list_instances(
     limit: int,
 ) -> tuple[list[dict[str, Any]], tuple[Any, ...] | None]:
     """The columns `names` of one page, newest first, and where the next page begins."""
-    actor = filters.actor or _only_actor(filters.allowed_actors)
+    actor = filters.actor or only_actor(filters.allowed_actors)
     by_log = any(value is not None for value in (filters.event_id, filters.operation_id, actor))
     c = (EVENT_LOG if by_log else INSTANCE).c
 
@@ -171,7 +171,7 @@ async def list_instances(
     if filters.digest_state is not None:
         kept_if.append(c.digest_matches_template == (filters.digest_state == "matches"))
     if filters.allowed_actors is not None and actor is None:
-        kept_if.append(_is_allowed(c.actor, filters.allowed_actors))
+        kept_if.append(is_allowed(c.actor, filters.allowed_actors))
 
     order = [c.composed_at, c.instance_collection_id]
     rows = await transaction.rows(
@@ -257,24 +257,3 @@ async def _one(transaction: Transaction, query: Select[Any]) -> dict[str, Any] |
 
 def _is_one_of(column: ColumnElement[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
     return column == ids[0] if len(ids) == 1 else column.in_(ids)
-
-
-def _only_actor(allowed_actors: str | None) -> str | None:
-    """The one actor that a caller may read, for whom there is an index; None: several, or all."""
-    if allowed_actors is None or " " in allowed_actors or _is_prefix(allowed_actors):
-        return None
-    return allowed_actors
-
-
-def _is_allowed(actor: ColumnElement[str], allowed_actors: str) -> ColumnElement[bool]:
-    """The same as fn_iu_actor_matches, which a view's reader may not call."""
-    return or_(
-        *(
-            actor.startswith(allowed, autoescape=True) if _is_prefix(allowed) else actor == allowed
-            for allowed in allowed_actors.split()
-        )
-    )
-
-
-def _is_prefix(allowed: str) -> bool:
-    return allowed.endswith(("-", ":"))

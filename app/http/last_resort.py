@@ -41,7 +41,7 @@ class LastResort:
         except ClientDisconnect:
             log.info("client_gone")  # there is nobody to answer
         except asyncio.CancelledError:
-            if started or not _is_stopping(scope["app"]):
+            if started or not is_stopping(scope["app"]):
                 raise
             # Cancelled by the server, which has waited long enough: left to itself, it would say
             # 500 to the client.
@@ -59,7 +59,8 @@ def tell_stopping(app: Starlette) -> None:
     app.state.stopping = True
 
 
-def _is_stopping(app: Starlette) -> bool:
+def is_stopping(app: Starlette) -> bool:
+    """Whether the server is stopping: what would go on for long ends."""
     return bool(getattr(app.state, "stopping", False))
 
 

@@ -7,6 +7,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_NO_BODY = "factory.no_body"
 _ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -49,12 +50,18 @@ class HeadAndOptions:
         """Run the application, with the method that it knows."""
         method = scope.get("method")
         if method == "HEAD":
-            await self.app({**scope, "method": "GET"}, receive, _without_body(send))
+            without = {**scope, "method": "GET", _NO_BODY: True}
+            await self.app(without, receive, _without_body(send))
         elif method == "OPTIONS" and (allowed := allowed_methods(scope["app"], scope)):
             response = Response(status_code=204, headers={"Allow": ", ".join(allowed)})
             await response(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+
+def wants_body(scope: Scope) -> bool:
+    """Whether anybody gets the body of the answer. Whoever would go on with it for long may ask."""
+    return _NO_BODY not in scope
 
 
 def _without_body(send: Send) -> Send:

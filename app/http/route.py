@@ -31,6 +31,7 @@ from app.security import RequireScope, Scope
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+EVENT_STREAM = "text/event-stream"
 NDJSON = ("application/x-ndjson", "application/jsonl")
 
 ORDINARY_BODY = 1024 * 1024

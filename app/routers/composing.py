@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.dependencies import DatabaseDep, MetricsDep
+from app.dependencies import DatabaseDep, MetricsDep, RunnerDep
+from app.http.accepted import ACCEPTED, accepted
 from app.http.route import FactoryRoute, bulk
 from app.problems import refusals
 from app.schemas.composing import (
@@ -14,10 +15,11 @@ from app.schemas.composing import (
     BulkOptions,
     Composed,
     DryRun,
+    IdempotencyKey,
     InstantiateFromEvent,
 )
 from app.security import Caller, Scope, require
-from app.services import composing
+from app.services import composing, operations
 
 router = APIRouter(prefix="/instances", tags=["instances"], route_class=FactoryRoute)
 
@@ -106,23 +108,33 @@ async def instantiate_from_event(
 @router.post(
     "/bulk",
     status_code=201,
-    summary="Compose many instances, all or none",
-    responses=refusals(*_REFUSALS, "gate_sealed"),
+    response_model=BulkAnswer,
+    summary="Compose many instances",
+    responses={**ACCEPTED, **refusals(*_REFUSALS, "gate_sealed")},
     openapi_extra=_ALSO_LINES,
 )
 @bulk(most_items=MAX_OPERATION_ITEMS)
 async def instantiate_bulk(
+    *,
     orders: BulkItems,
     options: Annotated[BulkOptions, Query()],
     caller: Producer,
     database: DatabaseDep,
     metrics: MetricsDep,
-) -> BulkAnswer:
-    """Composes every item in one transaction, or none. Takes a JSON array, or one item per line.
+    runner: RunnerDep,
+    idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
+) -> BulkAnswer | Response:
+    """Composes every item: as an operation, or with `atomic=true` in one transaction or not at all.
 
-    When items are refused the problem has the first one's code, and lists them all. The gate
-    window opens the gates of composing inside this transaction alone.
+    Takes a JSON array, or one item per line. An operation is worked on in chunks: each item has an
+    outcome of its own, a closed gate halts it, and it can be watched, cancelled and resumed.
+
+    Of an atomic bulk with refused items the problem has the first one's code, and lists them all.
+    Its gate window opens the gates of composing inside this transaction alone.
     """
-    return await composing.compose_bulk(
-        database, metrics, caller, orders, gate_window=options.gate_window
-    )
+    if options.atomic:
+        return await composing.compose_bulk(
+            database, metrics, caller, orders, gate_window=options.gate_window
+        )
+    started = await operations.start_bulk(database, runner, caller, orders, idempotency_key)
+    return accepted(started.operation, replayed=started.replayed)

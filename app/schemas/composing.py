@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
@@ -75,23 +75,46 @@ class InstantiateFromEvent(WireModel):
     require_current: bool = Field(False, description="Refuse a version that was superseded.")
 
 
+IdempotencyKey = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]([ -~]*[!-~])?$"),
+    Field(
+        description="Brings back the same operation when the request is sent again.",
+        examples=["hr-import-2026-03"],
+    ),
+]
+
 BulkItems = Annotated[
     list[InstantiateFromEvent],
-    Field(min_length=1, description=f"At most {MAX_BULK_ITEMS} items."),
+    Field(
+        min_length=1,
+        max_length=MAX_OPERATION_ITEMS,
+        description=f"At most {MAX_BULK_ITEMS} items in one transaction, at most"
+        f" {MAX_OPERATION_ITEMS} as an operation.",
+    ),
 ]
 
 
 class BulkOptions(QueryModel):
     """How a bulk is carried out."""
 
-    atomic: Literal["true"] = Field(
-        description="All in one transaction, all or none. The only form of this release."
+    atomic: bool = Field(
+        False,
+        description="All in one transaction, all or none. Otherwise an operation is started, which"
+        " is worked on in chunks.",
     )
     gate_window: bool = Field(
         False,
-        description="Open the gates of composing for this one transaction and nobody else."
-        " Needs the scope `operator`.",
+        description="Open the gates of composing for this one transaction and nobody else. Goes"
+        " with `atomic`; needs the scope `operator`.",
     )
+
+    @field_validator("gate_window")
+    @classmethod
+    def _is_of_one_transaction(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not info.data.get("atomic"):
+            raise ValueError("goes with atomic=true: an operation passes the gates as they are")
+        return value
 
 
 class Instance(WireModel):

@@ -221,6 +221,11 @@ async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     return await world.service.viewer.get(f"/instances/{NOWHERE}"), {}
 
 
+@provokes("operation_not_found")
+async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
+    return await world.service.viewer.get(f"/operations/{NOWHERE}"), {}
+
+
 @provokes("gate_not_found")
 async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     return await world.service.viewer.get("/gates/no_such"), {"gate": "iu_core.no_such"}

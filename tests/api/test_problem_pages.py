@@ -91,7 +91,13 @@ async def test_one_document_to_the_letter(client: httpx.AsyncClient) -> None:
                 "meaning": "The deepest nesting that is allowed.",
                 "always": True,
                 "example": 32,
-            }
+            },
+            {
+                "name": "line",
+                "meaning": "Of newline-delimited JSON: the line, from 1.",
+                "always": False,
+                "example": 3,
+            },
         ],
         "example": {
             "type": "/problems/too_deep",

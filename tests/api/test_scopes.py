@@ -18,6 +18,13 @@ P, V, O, A = SCOPES  # noqa: E741 - the letters of the table that this repeats
 TABLE: dict[str, str | None] = {
     "POST /instances/from-event": P,
     "POST /instances/bulk": P,
+    "GET /operations": P,
+    "GET /operations/{operation_id}": P,
+    "GET /operations/{operation_id}/items": P,
+    "GET /operations/{operation_id}/stream": P,
+    "POST /operations/{operation_id}/cancel": P,
+    "POST /operations/{operation_id}/resume": P,
+    "POST /operations/{operation_id}/retry-failed": P,
     "GET /instances": P,
     "GET /instances/{instance_id}": P,
     "GET /instances/{instance_id}/pieces": P,
@@ -73,6 +80,7 @@ TABLE: dict[str, str | None] = {
 DOCUMENTATION = {"/docs", "/docs/fastapi", "/openapi.json"}
 
 IN_A_PATH = {
+    "operation_id": str(UUID(int=4)),
     "instance_id": str(UUID(int=1)),
     "unit_id": str(UUID(int=2)),
     "lease_id": str(UUID(int=3)),

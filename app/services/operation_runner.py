@@ -79,8 +79,11 @@ class OperationRunner:
             self._woken.clear()
             try:
                 worked = await self._carry_out_one()
-            except Exception as error:  # noqa: BLE001 - the runner outlives whatever it meets
-                _tell("operations_not_reached", error, wait_s=wait_s)
+            except Exception as error:
+                if _is_trouble(error):
+                    log.warning("operations_not_reached", wait_s=wait_s, error=repr(error))
+                else:
+                    log.exception("operations_left_alone", wait_s=wait_s)
                 await _within(wait_s, self._stopping)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 continue
@@ -116,19 +119,20 @@ class OperationRunner:
         items, wait_s = CHUNK, _FIRST_WAIT_S
         seen = operation
         while not self._stopping.is_set():
+            items = max(1, min(items, seen["not_attempted"]))
             try:
                 now = await self._step(operation["operation_id"], runner, items)
-            except Exception as error:  # noqa: BLE001 - whatever a chunk meets, the next one may not
+            except Exception as error:
                 if _is_trouble(error):
-                    _tell("operation_waits", error, wait_s=wait_s)
+                    log.warning("operation_waits", wait_s=wait_s, error=repr(error))
                     await _within(wait_s, self._stopping)
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-                elif items == 1:
-                    _tell("operation_item_failed", error)
-                    await self._fail_next(operation["operation_id"], runner)
+                elif items > 1:
+                    log.warning("operation_chunk_failed", items=items, error=repr(error))
                 else:
-                    _tell("operation_chunk_failed", error, items=items)
-                items = max(1, items // 2)
+                    log.exception("operation_item_failed")
+                    await self._fail_next(operation["operation_id"], runner)
+                items //= 2
                 continue
             if now["status"] == "not_yours":
                 return "not_yours"
@@ -162,13 +166,6 @@ def _is_trouble(error: Exception) -> bool:
     """Whether it is the database's own trouble, which passes."""
     refusal = refusal_from_database_error(error)
     return refusal is not None and refusal.spec.kind is Kind.UNAVAILABLE
-
-
-def _tell(event: str, error: Exception, **members: object) -> None:
-    if _is_trouble(error):
-        log.warning(event, error=repr(error), **members)
-    else:
-        log.error(event, exc_info=error, **members)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

@@ -15,8 +15,8 @@
 --                      NULL is none
 -- status is ok, idempotent_replay, or a refusal's code with its members in details; a dry run has
 -- the status that a live call would get, and would_be. Checks, first failure answers: input, emit
--- mode, known key (replay, conflict, rolled back), live gate, composer gate, template exists,
--- is marked, withdrawn, superseded. Refusals and dry runs go to the command record.
+-- mode, known key (replay, conflict, rolled back), live gate, composer gate, actor rolling back,
+-- template exists, is marked, withdrawn, superseded. Refusals and dry runs go to the command record.
 -- Locks: gates, actors, families (shared), then instance keys. One composing call per transaction.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_auto_instantiate_many(
     p_event_ids uuid[], p_event_types text[], p_templates text[], p_suffixes text[],

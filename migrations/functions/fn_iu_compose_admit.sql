@@ -1,7 +1,7 @@
 -- grant: owner only
 -- Takes the locks of the undecided items - gates, actors, families, each sorted - and decides what
--- needs no claim: closed gates, templates that can't be composed from, and dry runs that would
--- have gone through. What is left undecided may be claimed.
+-- needs no claim: closed gates, actors whose work is being rolled back, templates that can't be
+-- composed from, and dry runs that would have gone through. What is left undecided may be claimed.
 --   p_window  the call carries its own gate window: closed gates admit it, sealed ones do not
 -- What came to be a template while the locks were waited for is none to this call: it has no
 -- identity, or its family's lock is not among them.
@@ -64,9 +64,10 @@ BEGIN
 
     -- Everything is read again here, in one statement that began under the locks.
     WITH verdicts AS MATERIALIZED (
-        SELECT a.actor, g.composer_open, g.live_open
+        SELECT a.actor, g.composer_open, g.live_open, f.operation_id AS fenced_by
           FROM (SELECT iu_core.fn_iu_now() AS at OFFSET 0) AS now,
-               unnest(v_actors) AS a(actor),
+               unnest(v_actors) AS a(actor)
+               LEFT JOIN iu_core.iu_actor_fence AS f ON f.actor = a.actor,
                -- Who only tries pays nothing, and no lease was locked for it.
                LATERAL (SELECT CASE WHEN a.actor = ANY (v_live_actors) THEN v_leases END) AS l(leases),
                LATERAL (SELECT
@@ -90,6 +91,8 @@ BEGIN
                    NULL), '{}') ELSE i.warnings END,
                CASE WHEN i.status IS NOT NULL THEN i.details
                     WHEN d.gate IS NOT NULL THEN jsonb_build_object('gate', d.gate)
+                    WHEN d.status = 'actor_rolling_back'
+                    THEN jsonb_build_object('actor', i.actor, 'operation_id', g.fenced_by)
                     WHEN d.status = 'template_collection_not_found'
                     THEN jsonb_build_object('template', i.template_ref)
                     WHEN d.status IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
@@ -107,11 +110,12 @@ BEGIN
               (1, 'gate_sealed', v_sealed, v_sealed IS NOT NULL),
               (2, 'live_gate_closed', v_live, i.emit_mode = 'live' AND NOT g.live_open),
               (3, 'composer_gate_closed', v_composer, NOT g.composer_open),
-              (4, 'template_collection_not_found', NULL,
+              (4, 'actor_rolling_back', NULL, g.fenced_by IS NOT NULL),
+              (5, 'template_collection_not_found', NULL,
                   t.collection_exists IS NOT TRUE OR i.instance_id IS NULL),
-              (5, 'template_not_marked', NULL, NOT t.is_marked OR t.family_key <> ALL (v_families)),
-              (6, 'template_withdrawn', NULL, t.version_status = 'withdrawn'),
-              (7, 'template_superseded', NULL,
+              (6, 'template_not_marked', NULL, NOT t.is_marked OR t.family_key <> ALL (v_families)),
+              (7, 'template_withdrawn', NULL, t.version_status = 'withdrawn'),
+              (8, 'template_superseded', NULL,
                   t.version_status = 'superseded' AND i.require_current)
           ) AS v(place, status, gate, applies)
            WHERE v.applies AND i.status IS NULL ORDER BY v.place LIMIT 1) AS d ON true;

@@ -26,6 +26,10 @@ BEGIN
     IF v_ordinals = '{}' THEN
         RETURN iu_core.fn_iu_operation_record(v_operation, '{}', '{}', '{}', '{}', '{}', p_seconds);
     END IF;
-    RETURN iu_core.fn_iu_operation_instantiate(v_operation, v_ordinals, p_seconds);
+    RETURN CASE v_operation.kind
+        WHEN 'instantiate'
+        THEN iu_core.fn_iu_operation_instantiate(v_operation, v_ordinals, p_seconds)
+        WHEN 'rollback'
+        THEN iu_core.fn_iu_operation_roll_back(v_operation, v_ordinals, p_seconds) END;
 END
 $$;

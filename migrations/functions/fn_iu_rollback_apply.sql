@@ -12,7 +12,7 @@
 -- meanwhile, and then reads again. Answers {"status": "ok", "planned", "deleted", "gone", ...},
 -- where gone were rolled back by others since the plan and deleted + gone = planned; or a refusal:
 -- invalid_input, actor_not_allowed, template_collection_not_found, too_large, plan_stale,
--- rollback_blocked with blockers.
+-- rollback_blocked with blockers. What is too large here, fn_iu_rollback_operation_create takes.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_rollback_apply(
     p_of_actor text, p_operation_id uuid, p_event_id uuid, p_template text,
     p_composed_from timestamptz, p_composed_to timestamptz, p_plan_digest text,
@@ -24,6 +24,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command   constant text := 'apply_rollback';
+    v_limit     constant integer := iu_core.fn_iu_rollback_limit(false);
     v_selection iu_core.iu_rollback_selection := iu_core.fn_iu_rollback_selection(
         p_of_actor, p_operation_id, p_event_id, p_template, p_composed_from, p_composed_to);
     v_rollback  uuid := coalesce(p_request_id, gen_random_uuid());
@@ -33,23 +34,18 @@ DECLARE
     v_actors    text[];
     v_done      jsonb;
 BEGIN
-    v_refused := coalesce(
-        iu_core.fn_iu_invalid_input(v_command, ARRAY['/plan_digest', '/planned_at', '/reason'],
-            ARRAY['should be 64 lower-case hex digits', 'should be the time of the plan',
-                  'should be one line of 1 to 500 characters'],
-            ARRAY[p_plan_digest ~ '^[0-9a-f]{64}$', p_planned_at IS NOT NULL,
-                  iu_core.fn_iu_is_line(p_reason, 500)],
-            p_actor, p_principal, p_request_id),
-        iu_core.fn_iu_rollback_admit(
-            v_command, v_selection, p_allowed_actors, p_actor, p_principal, p_request_id));
+    v_refused := iu_core.fn_iu_rollback_admit_plan(
+        v_command, v_selection, p_plan_digest, p_planned_at, p_reason, p_allowed_actors, p_actor,
+        p_principal, p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
 
-    v_ids := iu_core.fn_iu_rollback_select(v_selection);
+    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
     v_actors := iu_core.fn_iu_rollback_actors(v_ids);
     v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_actors, true, p_allowed_actors, p_actor, p_principal, p_request_id);
+        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
+        p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
@@ -57,14 +53,15 @@ BEGIN
     PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, false);
     v_done := iu_core.fn_iu_rollback_result(p_request_id);
     IF v_done IS NOT NULL THEN
-        v_gone := iu_core.fn_iu_rollback_buried(v_selection, p_planned_at, false);
+        v_gone := iu_core.fn_iu_rollback_buried(
+            v_selection, p_planned_at, false, iu_core.fn_iu_rollback_limit(true));
         RETURN v_done || jsonb_build_object(
             'status', 'ok', 'planned', cardinality(v_gone),
             'gone', cardinality(v_gone) - (v_done ->> 'deleted')::integer);
     END IF;
 
     -- Whoever is not locked has composed since the first look, so it does not fit the plan.
-    v_ids := iu_core.fn_iu_rollback_select(v_selection);
+    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
     v_gone := iu_core.fn_iu_rollback_gone(v_selection, v_ids, p_plan_digest, p_planned_at);
     IF v_gone IS NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, 'plan_stale', NULL,

@@ -1,10 +1,12 @@
 -- grant: owner only
--- The ids of the rolled-back instances that a selection means, sorted; at most 10,001 of them.
+-- The ids of the rolled-back instances that a selection means, sorted; at most one more
+-- than p_limit, which says that there are too many.
 --   p_planned_at       only those that were there at that time and were rolled back since;
 --                      NULL: rolled back at any time
 --   p_only_unreleased  only those whose keys are still kept
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_rollback_buried(
-    p_selection iu_core.iu_rollback_selection, p_planned_at timestamptz, p_only_unreleased boolean)
+    p_selection iu_core.iu_rollback_selection, p_planned_at timestamptz, p_only_unreleased boolean,
+    p_limit integer)
 RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_custom_plan
@@ -26,7 +28,7 @@ BEGIN
                AND (p_planned_at IS NULL
                     OR (t.rolled_back_at >= p_planned_at AND t.composed_at < p_planned_at))
                AND (NOT p_only_unreleased OR t.released_at IS NULL)
-             LIMIT 10001) AS s;
+             LIMIT p_limit + 1) AS s;
     RETURN coalesce(v_ids, '{}');
 END
 $$;

@@ -17,6 +17,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command   constant text := 'rollback_by_actor';
+    v_limit     constant integer := iu_core.fn_iu_rollback_limit(false);
     v_selection iu_core.iu_rollback_selection := iu_core.fn_iu_rollback_selection(
         p_of_actor, NULL, NULL, NULL, NULL, NULL);
     v_rollback  uuid := coalesce(p_request_id, gen_random_uuid());
@@ -41,9 +42,10 @@ BEGIN
         RETURN v_refused;
     END IF;
 
-    v_seen := iu_core.fn_iu_rollback_select(v_selection);
+    v_seen := iu_core.fn_iu_rollback_select(v_selection, v_limit);
     v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_seen, '{}', true, p_allowed_actors, p_actor, p_principal, p_request_id);
+        v_command, v_seen, v_limit, '{}', true, p_allowed_actors, p_actor, p_principal,
+        p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
@@ -58,9 +60,10 @@ BEGIN
     PERFORM iu_core.fn_iu_lock('actor', ARRAY[p_of_actor], false);
     v_done := iu_core.fn_iu_rollback_result(p_request_id);
     IF v_done IS NULL THEN
-        v_ids := iu_core.fn_iu_rollback_select(v_selection);
+        v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
         v_refused := iu_core.fn_iu_rollback_limits(
-            v_command, v_ids, '{}', true, p_allowed_actors, p_actor, p_principal, p_request_id);
+            v_command, v_ids, v_limit, '{}', true, p_allowed_actors, p_actor, p_principal,
+            p_request_id);
         IF v_refused IS NOT NULL THEN
             RETURN v_refused;
         END IF;

@@ -19,7 +19,8 @@ BEGIN
     IF iu_core.fn_iu_rollback_digest(p_present) = p_plan_digest THEN
         RETURN '{}';
     END IF;
-    v_gone := iu_core.fn_iu_rollback_buried(p_selection, p_planned_at, false);
+    v_gone := iu_core.fn_iu_rollback_buried(
+        p_selection, p_planned_at, false, iu_core.fn_iu_rollback_limit(true));
     IF iu_core.fn_iu_rollback_digest(p_present || v_gone) = p_plan_digest THEN
         RETURN v_gone;
     END IF;

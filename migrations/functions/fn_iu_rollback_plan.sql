@@ -21,6 +21,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command   constant text := 'plan_rollback';
+    v_limit     constant integer := iu_core.fn_iu_rollback_limit(true);
     v_selection iu_core.iu_rollback_selection := iu_core.fn_iu_rollback_selection(
         p_of_actor, p_operation_id, p_event_id, p_template, p_composed_from, p_composed_to);
     v_refused   jsonb;
@@ -34,20 +35,22 @@ BEGIN
         RETURN v_refused;
     END IF;
 
-    v_ids := iu_core.fn_iu_rollback_select(v_selection);
+    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
     v_actors := iu_core.fn_iu_rollback_actors(v_ids);
     v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_actors, true, p_allowed_actors, p_actor, p_principal, p_request_id);
+        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
+        p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
 
     PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, true);
     v_now := iu_core.fn_iu_now();
-    v_ids := iu_core.fn_iu_rollback_select(v_selection);
+    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
     v_actors := iu_core.fn_iu_rollback_actors(v_ids);
     v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_actors, true, p_allowed_actors, p_actor, p_principal, p_request_id);
+        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
+        p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;

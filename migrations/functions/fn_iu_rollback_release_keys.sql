@@ -15,6 +15,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command   constant text := 'release_rollback_keys';
+    v_limit     constant integer := iu_core.fn_iu_rollback_limit(false);
     v_selection iu_core.iu_rollback_selection := iu_core.fn_iu_rollback_selection(
         p_of_actor, p_operation_id, p_event_id, p_template, p_composed_from, p_composed_to);
     v_now       timestamptz := iu_core.fn_iu_now();
@@ -34,12 +35,13 @@ BEGIN
         RETURN v_refused;
     END IF;
 
-    v_ids := iu_core.fn_iu_rollback_buried(v_selection, NULL, true);
+    v_ids := iu_core.fn_iu_rollback_buried(v_selection, NULL, true, v_limit);
     SELECT array_agg(DISTINCT t.actor) INTO v_actors
       FROM iu_core.iu_instance_tombstone AS t
      WHERE t.instance_collection_id = ANY (v_ids) AND t.released_at IS NULL;
     v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_actors, false, p_allowed_actors, p_actor, p_principal, p_request_id);
+        v_command, v_ids, v_limit, v_actors, false, p_allowed_actors, p_actor, p_principal,
+        p_request_id);
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;

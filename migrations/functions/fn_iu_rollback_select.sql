@@ -1,7 +1,8 @@
 -- grant: owner only
--- The ids of the instances that a selection means, sorted. At most 10,001 of them: one more than a
--- rollback takes. Only instances that an event composed, for only those have an actor.
-CREATE OR REPLACE FUNCTION iu_core.fn_iu_rollback_select(p_selection iu_core.iu_rollback_selection)
+-- The ids of the instances that a selection means, sorted; at most one more than p_limit, which says
+-- that there are too many. Only instances that an event composed, for only those have an actor.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_rollback_select(
+    p_selection iu_core.iu_rollback_selection, p_limit integer)
 RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
 -- A plan for all combinations of selectors would read the whole table; each call gets its own.
@@ -23,7 +24,7 @@ BEGIN
                         OR l.composed_at >= p_selection.composed_from)
                    AND (p_selection.composed_to IS NULL
                         OR l.composed_at < p_selection.composed_to)
-                 LIMIT 10001) AS s;
+                 LIMIT p_limit + 1) AS s;
     ELSE
         -- The log has no index by template or by time alone; the lineage, which says the same, has.
         SELECT array_agg(s.id ORDER BY s.id) INTO v_ids
@@ -41,7 +42,7 @@ BEGIN
                    AND (p_selection.operation_id IS NULL
                         OR l.operation_id = p_selection.operation_id)
                    AND (p_selection.event_id IS NULL OR l.event_id = p_selection.event_id)
-                 LIMIT 10001) AS s;
+                 LIMIT p_limit + 1) AS s;
     END IF;
     RETURN coalesce(v_ids, '{}');
 END

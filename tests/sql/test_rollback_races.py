@@ -37,7 +37,7 @@ Connect = Callable[[str], Awaitable[asyncpg.Connection]]
 BY_ACTOR_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', ARRAY[p_of_actor], false);"
 APPLY_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, false);"
 PLAN_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, true);"
-BY_ACTOR_READS_AGAIN = "v_ids := iu_core.fn_iu_rollback_select(v_selection);"
+BY_ACTOR_READS_AGAIN = "v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);"
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Calls of the functions of operations, as the service makes them, and what to look for after."""
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from tests.support.composing import Item
+from tests.support.rollback import Selectors, plan
 from tests.support.rows import one_row
 
 PRINCIPAL = "anna"
@@ -183,3 +185,51 @@ async def items(connection: asyncpg.Connection, operation: UUID) -> list[dict[st
 async def outcomes(connection: asyncpg.Connection, operation: UUID) -> list[str | None]:
     """What became of each item, in order."""
     return [item["outcome"] for item in await items(connection, operation)]
+
+
+async def create_rollback(
+    connection: asyncpg.Connection,
+    selectors: Selectors,
+    planned: Answer,
+    *,
+    operation_id: UUID | None = None,
+    key: str | None = None,
+    digest: str = DIGEST,
+    release_keys: bool = False,
+    acknowledge_delivered: bool = False,
+    allowed: str | None = None,
+    reason: str = "wrong list",
+) -> Answer:
+    """The answer of fn_iu_rollback_operation_create to a plan's digest and time."""
+    return await _call(
+        connection,
+        "fn_iu_rollback_operation_create",
+        *selectors.arguments,
+        planned["plan_digest"],
+        datetime.fromisoformat(planned["planned_at"]),
+        release_keys,
+        acknowledge_delivered,
+        reason,
+        allowed,
+        operation_id or uuid4(),
+        key,
+        digest,
+        ASKER,
+        PRINCIPAL,
+        uuid4(),
+    )
+
+
+async def rolling_back(
+    connection: asyncpg.Connection, selectors: Selectors, **how: bool
+) -> tuple[UUID, UUID]:
+    """The operation that rolls back what the selectors name now, and the runner that holds it."""
+    answer = await create_rollback(
+        connection,
+        selectors,
+        await plan(connection, selectors),
+        **how,  # type: ignore[arg-type]
+    )
+    assert answer["status"] == "ok"
+    operation = UUID(answer["operation_id"])
+    return operation, await claimed(connection, operation)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -68,6 +68,28 @@ class Client:
                 return
             asked["page_token"] = document["next_page_token"]
 
+    def upload(
+        self, path: str, file: BinaryIO, media_type: str, *, idempotency_key: str | None = None
+    ) -> Any:
+        """The document that the service answers to a file, which is sent as it is read."""
+        headers = {"Content-Type": media_type}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        return self._request("POST", path, content=file, headers=headers)[0]
+
+    def events(self, path: str) -> Iterator[Any]:
+        """The documents of server-sent events, until the service ends them.
+
+        Raises httpx.TransportError where the connection is lost, or there is none.
+        """
+        with self._http.stream("GET", path) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise self._refused(answer)
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))
+
     def _send(
         self,
         method: str,
@@ -81,22 +103,28 @@ class Client:
         headers = {} if content is None else {"Content-Type": "application/json"}
         if if_match is not None:
             headers["If-Match"] = if_match
+        return self._request(method, path, content=content, params=params, headers=headers)
+
+    def _request(self, method: str, path: str, **sent: Any) -> tuple[Any, httpx.Response]:
         try:
-            answer = self._http.request(
-                method, path, content=content, params=params, headers=headers
-            )
+            answer = self._http.request(method, path, **sent)
         except httpx.TransportError as error:
             raise unreachable(self.url, error) from error
         document = _document_of(answer)
         if answer.is_success and document is not None:
             return document, answer
+        raise self._refused(answer)
+
+    def _refused(self, answer: httpx.Response) -> typer.Exit:
+        """Say what the service refuses, or that it is not the factory; what ends the command."""
+        document = _document_of(answer)
         if isinstance(document, dict) and "code" in document:
-            raise refused(document, as_json=self._as_json)
+            return refused(document, as_json=self._as_json)
         fail(
             f"{answer.request.url} answered {answer.status_code}, and not as the factory does:"
             " is FACTORY_URL right?"
         )
-        raise typer.Exit(UNREACHABLE)
+        return typer.Exit(UNREACHABLE)
 
 
 def key_for(settings: Settings) -> str:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 
 from app.cli.client import Client, as_body, segment
+from app.cli.operations import start
 from app.cli.output import (
     Json,
     exit_code,
@@ -29,14 +30,44 @@ def register(cli: typer.Typer) -> None:
     cli.command("verify")(verify)
 
 
+_OF_ONE = (
+    "event_id",
+    "event_type",
+    "suffix",
+    "actor",
+    "data",
+    "reason",
+    "require_current",
+    "dry_run",
+)
+_OF_MANY = ("idempotency_key", "no_wait")
+
+
 def instantiate(
+    context: typer.Context,
     template: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A family (its current version), a key such as tpl:wf:x/v2, or a UUID."
+            " Or say --from."
         ),
-    ],
+    ] = None,
     *,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Many instances: a file with the order of one on each line (.json: an array of"
+            " orders). They become an operation, which is followed to its end.",
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="With --from: the same key brings back the same operation."),
+    ] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="With --from: do not follow the operation.")
+    ] = False,
     event_id: Annotated[
         str | None, typer.Option(help="The event's UUID. Left out: a new one.")
     ] = None,
@@ -55,7 +86,17 @@ def instantiate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compose one instance, as an event would. The same event again answers the same instance."""
+    """Compose one instance, as an event would. The same event again answers the same instance.
+
+    With --from compose many, as an operation. Each line has what the API takes for one, such as
+    `{"event_id": "…", "event_type": "employee.hired", "template": "tpl:wf:onboarding"}`.
+    """
+    if (template is None) == (source is None):
+        raise typer.BadParameter("name a template, or say --from FILE")
+    _refuse_given(context, _OF_MANY if source is None else _OF_ONE, source)
+    if source is not None:
+        start(Client(as_json=as_json), source, idempotency_key, wait=not no_wait, as_json=as_json)
+        return
     order = {
         "event_id": event_id or str(uuid4()),
         "event_type": event_type,
@@ -79,6 +120,14 @@ def instantiate(
         print_members({"outcome": document["outcome"], **document})
     if would_be_refused:
         raise typer.Exit(exit_code(would_be_refused["code"]))
+
+
+def _refuse_given(context: typer.Context, names: tuple[str, ...], source: Path | None) -> None:
+    why = "goes with --from" if source is None else "does not go with --from: each line has its own"
+    for name in names:
+        origin = context.get_parameter_source(name)
+        if origin is not None and origin.name == "COMMANDLINE":
+            raise typer.BadParameter(f"--{name.replace('_', '-')} {why}")
 
 
 def _json_of(data: str) -> bytes:

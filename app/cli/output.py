@@ -96,7 +96,9 @@ def explained(problem: Mapping[str, Any]) -> str:
 
 def _place(error: Mapping[str, Any]) -> str:
     # An empty pointer means the document as a whole.
-    return f"{error['pointer']}: " if error["pointer"] else ""
+    line = [f"line {error['line']}"] if "line" in error else []
+    place = ", ".join([*line, *filter(None, [error["pointer"]])])
+    return f"{place}: " if place else ""
 
 
 def _remedy(problem: Mapping[str, Any], kind: Kind) -> str | None:

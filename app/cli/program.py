@@ -19,6 +19,7 @@ from app.cli import (
     database,
     gates,
     keys,
+    operations,
     pieces,
     replaying,
     rolling_back,
@@ -42,6 +43,7 @@ cli = typer.Typer(
 
 for part in (serving, database, composing, rolling_back, replaying):
     part.register(cli)
+cli.add_typer(operations.cli, name="operation")
 cli.add_typer(gates.cli, name="gate")
 cli.add_typer(templates.cli, name="template")
 cli.add_typer(pieces.cli, name="piece")

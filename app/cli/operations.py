@@ -87,8 +87,7 @@ def watch_operation(operation: Operation, *, as_json: Json = False) -> None:
     The exit code is 0 when everything is done, else that of what stood in the way.
     """
     client = Client(as_json=as_json)
-    document = client.call("GET", f"/operations/{segment(operation)}")
-    _end(client, _follow(client, document, quiet=as_json), as_json=as_json)
+    follow(client, client.call("GET", f"/operations/{segment(operation)}"), as_json=as_json)
 
 
 @cli.command("cancel")
@@ -123,12 +122,24 @@ def start(
             "/instances/bulk", file, media_type, idempotency_key=idempotency_key
         )
     if wait:
-        _end(client, _follow(client, document, quiet=as_json), as_json=as_json)
+        follow(client, document, as_json=as_json)
     elif as_json:
         print_json(document)
     else:
         say(f"Operation {document['operation_id']}: {document['total']} items.")
         say(f"See how far it is: factory operation watch {document['operation_id']}")
+
+
+def follow(client: Client, operation: dict[str, Any], *, as_json: bool) -> None:
+    """Follow an operation until it stands still, print it, and end with what stood in its way."""
+    operation = _still(client, operation, quiet=as_json)
+    if as_json:
+        print_json(operation)
+    undone = _undone(client, operation)
+    if not as_json:
+        _print(operation, undone)
+    if code := _exit_code(operation, undone):
+        raise typer.Exit(code)
 
 
 def _change(operation: str, step: str, reason: str, *, as_json: bool) -> None:
@@ -143,7 +154,7 @@ def _change(operation: str, step: str, reason: str, *, as_json: bool) -> None:
     )
 
 
-def _follow(client: Client, operation: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def _still(client: Client, operation: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """The operation as soon as it stands still; how far it is is shown meanwhile."""
     with shown(operation, quiet=quiet) as show:
         for now in _changes(client, f"/operations/{operation['operation_id']}/stream"):
@@ -167,17 +178,6 @@ def _changes(client: Client, path: str) -> Iterator[dict[str, Any]]:
             if lost > _TRIES:
                 raise unreachable(client.url, error) from error
         time.sleep(_PAUSE_S)
-
-
-def _end(client: Client, operation: dict[str, Any], *, as_json: bool) -> None:
-    """Print the operation, and end the command with what stood in its way."""
-    if as_json:
-        print_json(operation)
-    undone = _undone(client, operation)
-    if not as_json:
-        _print(operation, undone)
-    if code := _exit_code(operation, undone):
-        raise typer.Exit(code)
 
 
 def _exit_code(operation: dict[str, Any], undone: list[dict[str, Any]]) -> int:

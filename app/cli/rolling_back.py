@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Client
+from app.cli.operations import follow
 from app.cli.output import Json, cell, print_json, print_members, print_table, say
 
 _PLAN = ("instances", "lineage_rows", "log_rows", "actors", "plan_digest")
@@ -53,6 +54,8 @@ def rollback(
 ) -> None:
     """Show what a rollback would remove; with --apply, remove exactly that.
 
+    More than 10,000 instances are removed by an operation, which is followed to its end.
+
     Several options select together: what all of them name.
     """
     if apply and not reason:
@@ -85,10 +88,12 @@ def rollback(
         "reason": reason,
     }
     document = client.call("POST", "/rollback/apply", order)
-    if as_json:
+    if "operation_id" in document:
+        follow(client, document, as_json=as_json)
+    elif as_json:
         print_json(document)
-        return
-    print_members(document, *_APPLIED)
+    else:
+        print_members(document, *_APPLIED)
 
 
 def _print_blockers(plan: dict[str, Any]) -> None:

@@ -56,6 +56,7 @@ OPERATION = table(
     column("halted_details", JSONB),
     column("changed_by", Text),
     column("change_reason", Text),
+    column("parameters", JSONB),
     column("created_at", _TIME),
     column("updated_at", _TIME),
     column("finished_at", _TIME),

@@ -79,6 +79,39 @@ async def apply_rollback(
     return answer
 
 
+async def create_rollback_operation(
+    tx: Transaction,
+    selection: Selection,
+    planned: Planned,
+    reason: str,
+    by: Accountable,
+    *,
+    operation_id: UUID,
+    request_digest: str,
+    release_keys: bool,
+    acknowledge_delivered: bool,
+) -> dict[str, Any]:
+    """Freeze what was planned as an operation, and fence its actors.
+
+    A second call with its id and request finds the first (fn_iu_rollback_operation_create).
+    """
+    answer: dict[str, Any] = await tx.call(
+        "fn_iu_rollback_operation_create",
+        *selection.selectors,
+        planned.digest,
+        planned.at,
+        release_keys,
+        acknowledge_delivered,
+        reason,
+        selection.allowed_actors,
+        operation_id,
+        None,
+        request_digest,
+        *by.arguments,
+    )
+    return answer
+
+
 async def rollback_by_actor(
     tx: Transaction,
     actor: str,

@@ -119,8 +119,8 @@ CONFLICTS = (
         "actor_rolling_back",
         "The actor's work is being rolled back",
         "A rollback of more than one transaction removes instances of this actor. Until it is"
-        " done, or cancelled, nothing is composed as this actor, and no other rollback touches its"
-        " work.",
+        " done, or cancelled, nothing is composed as this actor, and no other rollback of that kind"
+        " begins.",
         "Wait until the operation has ended, or cancel it; or work as another actor.",
         _optional("actor", str, "The actor.", "iu-core-25000x-bulk"),
         _optional("operation_id", UUID, "The rollback.", "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f"),

@@ -32,6 +32,7 @@ _REFUSALS = (
     "rolled_back",
     "live_gate_closed",
     "composer_gate_closed",
+    "actor_rolling_back",
     "template_collection_not_found",
     "template_not_marked",
     "template_withdrawn",

@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
-from app.dependencies import DatabaseDep
+from app.dependencies import DatabaseDep, RunnerDep
+from app.http.accepted import ACCEPTED, accepted
 from app.http.route import FactoryRoute
 from app.problems import refusals
+from app.schemas.operations import Operation
 from app.schemas.rollback import (
     ActorRolledBack,
     ApplyRollback,
@@ -33,26 +35,34 @@ async def plan_rollback(
 ) -> RollbackPlan:
     """Count what a rollback would remove, and what stands against it. Changes nothing.
 
-    Another's work needs the scope `operator`. At most 10,000 instances of 64 actors.
+    Another's work needs the scope `operator`. At most 2,000,000 instances of 64 actors.
     """
     return await rollback.plan_rollback(database, caller, order)
 
 
 @router.post(
     "/apply",
+    response_model=RollbackApplied,
     summary="Apply a plan",
-    responses=refusals(*_SELECTION, "plan_stale", "rollback_blocked"),
+    responses={
+        **ACCEPTED,
+        **refusals(*_SELECTION, "plan_stale", "rollback_blocked", "actor_rolling_back"),
+    },
 )
 async def apply_rollback(
-    order: ApplyRollback, caller: Producer, database: DatabaseDep
-) -> RollbackApplied:
+    order: ApplyRollback, caller: Producer, database: DatabaseDep, runner: RunnerDep
+) -> RollbackApplied | Response:
     """Remove exactly what was planned, in one transaction, or nothing.
 
     What others rolled back since is `gone`; anything else that has changed makes the plan stale. A
     tombstone of each instance stays, and keeps its key unless it is released. Needs no gate.
     Another's work needs the scope `operator`.
+
+    A plan of more than 10,000 instances becomes an operation, which removes them in chunks. Until
+    it has ended, nothing is composed as their actors.
     """
-    return await rollback.apply_rollback(database, caller, order)
+    done = await rollback.apply_rollback(database, runner, caller, order)
+    return accepted(done) if isinstance(done, Operation) else done
 
 
 @router.post(

@@ -60,6 +60,7 @@ OPERATION_EXAMPLE: dict[str, Any] = {
     "halted_details": {"gate": "iu_core.auto_instantiate_enabled"},
     "changed_by": None,
     "change_reason": None,
+    "parameters": {},
     "created_at": "2026-03-02T09:00:00Z",
     "updated_at": "2026-03-02T09:00:02.5Z",
     "finished_at": None,
@@ -95,6 +96,9 @@ class Operation(WireModel):
     halted_details: dict[str, Any] | None = Field(description="The members of that refusal.")
     changed_by: str | None = Field(description="Who cancelled, resumed or retried it last.")
     change_reason: str | None
+    parameters: dict[str, Any] = Field(
+        description="Of a rollback: its selectors, its plan and its options. Of a bulk: none."
+    )
     created_at: Timestamp
     updated_at: Timestamp
     finished_at: Timestamp | None

@@ -1,12 +1,16 @@
 """Taking back what was composed (design, §14). No gate is asked: undoing works when all is shut."""
 
+import hashlib
 from typing import Any
+from uuid import uuid4
 
 from app.db import rollback as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.limits import BULK
+from app.db.operations import find_operation
 from app.refusals.from_database import refusal_from_status
+from app.schemas.operations import Operation
 from app.schemas.rollback import (
     ActorRolledBack,
     ApplyRollback,
@@ -19,6 +23,7 @@ from app.schemas.rollback import (
     RollbackSelectors,
 )
 from app.security import Caller, Scope
+from app.services.operation_runner import OperationRunner
 
 
 async def plan_rollback(database: Database, caller: Caller, order: PlanRollback) -> RollbackPlan:
@@ -36,17 +41,18 @@ async def plan_rollback(database: Database, caller: Caller, order: PlanRollback)
 
 
 async def apply_rollback(
-    database: Database, caller: Caller, order: ApplyRollback
-) -> RollbackApplied:
+    database: Database, runner: OperationRunner, caller: Caller, order: ApplyRollback
+) -> RollbackApplied | Operation:
     """Remove exactly what was planned, or nothing.
 
-    Refuses as `plan_rollback`, and with `plan_stale` and `rollback_blocked`.
+    What is more than one transaction takes becomes an operation. Refuses as `plan_rollback`, and
+    with `plan_stale`, `rollback_blocked` and `actor_rolling_back`.
     """
     selection = _selection(order.selectors, caller)
     planned = db.Planned(order.plan_digest, order.planned_at)
 
     async def work(tx: Transaction) -> dict[str, Any]:
-        return await db.apply_rollback(
+        answer = await db.apply_rollback(
             tx,
             selection,
             planned,
@@ -55,10 +61,46 @@ async def apply_rollback(
             release_keys=order.release_keys,
             acknowledge_delivered=order.acknowledge_delivered,
         )
+        if answer["status"] == "too_large" and answer["counted"] == "instances":
+            raise _TooManyError  # undoes the record of a refusal that nobody is given
+        return answer
 
-    # The request's id names the rollback: a second run finds its tombstones.
-    members = _granted(await database.run(work, limits=BULK, repeatable=True))
+    try:
+        # The request's id names the rollback: a second run finds its tombstones.
+        members = _granted(await database.run(work, limits=BULK, repeatable=True))
+    except _TooManyError:
+        return await _start_operation(database, runner, caller, order)
     return RollbackApplied.model_validate(members)
+
+
+class _TooManyError(Exception):
+    """More instances than one transaction takes."""
+
+
+async def _start_operation(
+    database: Database, runner: OperationRunner, caller: Caller, order: ApplyRollback
+) -> Operation:
+    operation_id = uuid4()
+    digest = hashlib.sha256(order.model_dump_json().encode()).hexdigest()
+
+    async def work(tx: Transaction) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        answer = await db.create_rollback_operation(
+            tx,
+            _selection(order.selectors, caller),
+            db.Planned(order.plan_digest, order.planned_at),
+            order.reason,
+            _accountable(caller),
+            operation_id=operation_id,
+            request_digest=digest,
+            release_keys=order.release_keys,
+            acknowledge_delivered=order.acknowledge_delivered,
+        )
+        return answer, await find_operation(tx, operation_id)
+
+    answer, found = await database.run(work, limits=BULK, repeatable=True)
+    _granted(answer)
+    runner.wake()
+    return Operation.model_validate(found)
 
 
 async def rollback_by_actor(

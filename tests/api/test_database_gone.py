@@ -27,6 +27,7 @@ from tests.support.databases import SERVER_OPTIONS, Database, Server
 from tests.support.examples import ExampleRequest, example_requests
 from tests.support.http import Service, running_service
 from tests.support.interleaving import wait_until
+from tests.support.operations import counted, reached, read, start
 from tests.support.templates import Template, make_template, open_gates
 
 COMPOSE = "/instances/from-event"
@@ -244,5 +245,22 @@ async def test_while_it_goes_and_comes_back_every_event_is_composed_once(
     finally:
         await owner.close()
     assert sorted(str(row["event_id"]) for row in events) == sorted(answered)
+    report = (await own.service.admin.get("/observability/integrity")).json()
+    assert (report["holds"], report["findings"]) == (True, [])
+
+
+@pytest.mark.parametrize("how", HOWS)
+async def test_an_operation_goes_on_when_it_is_back(own: Own, how: str) -> None:
+    client = own.service.producer
+    started = await start(client, [order(own) for _ in range(4_000)])
+
+    async def is_under_way() -> bool:
+        return bool((await read(client, started))["composed"])
+
+    await wait_until(is_under_way, "the operation is under way")
+    await HOWS[how](own)
+    await wait_until(lambda: ready(own.service), "the service recovers by itself")
+    done = await reached(client, started, "completed")
+    assert counted(done) == {"composed": 4_000}
     report = (await own.service.admin.get("/observability/integrity")).json()
     assert (report["holds"], report["findings"]) == (True, [])

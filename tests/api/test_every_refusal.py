@@ -403,6 +403,14 @@ async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     }
 
 
+@provokes("actor_rolling_back")
+async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
+    await world.owner.execute(
+        "INSERT INTO iu_core.iu_actor_fence VALUES ('producer-bot', $1, now())", NOWHERE
+    )
+    return await world.compose(), {"actor": "producer-bot", "operation_id": str(NOWHERE)}
+
+
 @provokes("rollback_blocked")
 async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     first = await world.composed()

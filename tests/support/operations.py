@@ -54,14 +54,18 @@ async def read(client: httpx.AsyncClient, operation: dict[str, Any]) -> dict[str
 async def reached(
     client: httpx.AsyncClient, operation: dict[str, Any], *states: str
 ) -> dict[str, Any]:
-    """The operation, as soon as it is in one of the states."""
-    found: dict[str, Any] = {}
+    """The operation, as soon as it is in one of the states; it must go on until then."""
+    seen = operation
 
-    async def is_there() -> bool:
-        found.update(await read(client, operation))
-        return found["state"] in states
+    async def has_gone_on() -> bool:
+        nonlocal found
+        found = await read(client, operation)
+        return found["state"] in states or found["revision"] != seen["revision"]
 
-    await wait_until(is_there, f"the operation is {' or '.join(states)}")
+    found = await read(client, operation)
+    while found["state"] not in states:
+        seen = found
+        await wait_until(has_gone_on, f"the operation goes on to be {' or '.join(states)}")
     return found
 
 

@@ -5,6 +5,10 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_operation_pending(
     p_operation iu_core.iu_operation, p_limit integer)
 RETURNS integer[]
 LANGUAGE plpgsql VOLATILE
+-- In the primary key's order, up to the limit. Left to itself PostgreSQL, while it knows nothing of
+-- tables that have just been filled, fetches all items of an operation and sorts them.
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 DECLARE
     v_ordinals integer[];

@@ -9,6 +9,11 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_operation_roll_back(
     p_operation iu_core.iu_operation, p_ordinals integer[], p_seconds integer)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
+-- A chunk's rows are looked up one by one. Left to itself PostgreSQL, while it knows nothing of tables
+-- that have just been filled, goes through all items of an operation, and through whole tables.
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
     v_planned_at timestamptz := (p_operation.parameters ->> 'planned_at')::timestamptz;

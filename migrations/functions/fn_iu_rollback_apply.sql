@@ -34,23 +34,17 @@ DECLARE
     v_actors    text[];
     v_done      jsonb;
 BEGIN
-    v_refused := iu_core.fn_iu_rollback_admit_plan(
-        v_command, v_selection, p_plan_digest, p_planned_at, p_reason, p_allowed_actors, p_actor,
-        p_principal, p_request_id);
+    v_refused := coalesce(
+        iu_core.fn_iu_rollback_admit_plan(
+            v_command, v_selection, p_plan_digest, p_planned_at, p_reason, p_allowed_actors,
+            p_actor, p_principal, p_request_id),
+        iu_core.fn_iu_rollback_lock_actors(
+            v_command, v_selection, v_limit, false, p_allowed_actors, p_actor, p_principal,
+            p_request_id));
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
 
-    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
-    v_actors := iu_core.fn_iu_rollback_actors(v_ids);
-    v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
-        p_request_id);
-    IF v_refused IS NOT NULL THEN
-        RETURN v_refused;
-    END IF;
-
-    PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, false);
     v_done := iu_core.fn_iu_rollback_result(p_request_id);
     IF v_done IS NOT NULL THEN
         v_gone := iu_core.fn_iu_rollback_buried(
@@ -61,7 +55,14 @@ BEGIN
     END IF;
 
     -- Whoever is not locked has composed since the first look, so it does not fit the plan.
-    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
+    SELECT s.ids, s.actors INTO v_ids, v_actors
+      FROM iu_core.fn_iu_rollback_select(v_selection, v_limit) AS s;
+    v_refused := iu_core.fn_iu_rollback_limits(
+        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
+        p_request_id);
+    IF v_refused IS NOT NULL THEN
+        RETURN v_refused;
+    END IF;
     v_gone := iu_core.fn_iu_rollback_gone(v_selection, v_ids, p_plan_digest, p_planned_at);
     IF v_gone IS NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, 'plan_stale', NULL,

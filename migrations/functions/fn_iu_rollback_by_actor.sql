@@ -42,7 +42,7 @@ BEGIN
         RETURN v_refused;
     END IF;
 
-    v_seen := iu_core.fn_iu_rollback_select(v_selection, v_limit);
+    v_seen := (iu_core.fn_iu_rollback_select(v_selection, v_limit)).ids;
     v_refused := iu_core.fn_iu_rollback_limits(
         v_command, v_seen, v_limit, '{}', true, p_allowed_actors, p_actor, p_principal,
         p_request_id);
@@ -60,7 +60,7 @@ BEGIN
     PERFORM iu_core.fn_iu_lock('actor', ARRAY[p_of_actor], false);
     v_done := iu_core.fn_iu_rollback_result(p_request_id);
     IF v_done IS NULL THEN
-        v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
+        v_ids := (iu_core.fn_iu_rollback_select(v_selection, v_limit)).ids;
         v_refused := iu_core.fn_iu_rollback_limits(
             v_command, v_ids, v_limit, '{}', true, p_allowed_actors, p_actor, p_principal,
             p_request_id);

@@ -35,33 +35,31 @@ BEGIN
             p_actor, p_principal, p_request_id),
         iu_core.fn_iu_operation_known(
             v_command, p_rollback_operation_id, p_idempotency_key, p_request_digest, p_actor,
+            p_principal, p_request_id),
+        iu_core.fn_iu_rollback_lock_actors(
+            v_command, v_selection, v_limit, false, p_allowed_actors, p_actor, p_principal,
+            p_request_id),
+        -- Whoever has waited for the same request finds it now, before the fence that it has set.
+        iu_core.fn_iu_operation_known(
+            v_command, p_rollback_operation_id, p_idempotency_key, p_request_digest, p_actor,
             p_principal, p_request_id));
     IF v_answer IS NOT NULL THEN
         RETURN v_answer;
     END IF;
 
-    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
-    v_actors := iu_core.fn_iu_rollback_actors(v_ids);
-    v_answer := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
-        p_request_id);
-    IF v_answer IS NOT NULL THEN
-        RETURN v_answer;
-    END IF;
-
-    v_actors := array_remove(v_actors || p_of_actor, NULL);
-    PERFORM iu_core.fn_iu_lock('actor', v_actors, false);
     v_now := iu_core.fn_iu_now();
-    -- Whoever has waited for the same request finds it here, before the fence that it has set.
+    -- Whoever is not locked has composed since the first look, so it does not fit the plan.
+    SELECT s.ids, s.actors INTO v_ids, v_actors
+      FROM iu_core.fn_iu_rollback_select(v_selection, v_limit) AS s;
+    v_actors := array_remove(v_actors || p_of_actor, NULL);
     v_answer := coalesce(
-        iu_core.fn_iu_operation_known(
-            v_command, p_rollback_operation_id, p_idempotency_key, p_request_digest, p_actor,
-            p_principal, p_request_id),
+        iu_core.fn_iu_rollback_limits(
+            v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
+            p_request_id),
         iu_core.fn_iu_rollback_unfenced(v_command, v_actors, p_actor, p_principal, p_request_id));
     IF v_answer IS NOT NULL THEN
         RETURN v_answer;
     END IF;
-    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
     v_gone := iu_core.fn_iu_rollback_gone(v_selection, v_ids, p_plan_digest, p_planned_at);
     IF v_gone IS NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, 'plan_stale', NULL,

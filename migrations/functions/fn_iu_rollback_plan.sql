@@ -29,25 +29,19 @@ DECLARE
     v_actors    text[];
     v_now       timestamptz;
 BEGIN
-    v_refused := iu_core.fn_iu_rollback_admit(
-        v_command, v_selection, p_allowed_actors, p_actor, p_principal, p_request_id);
+    v_refused := coalesce(
+        iu_core.fn_iu_rollback_admit(
+            v_command, v_selection, p_allowed_actors, p_actor, p_principal, p_request_id),
+        iu_core.fn_iu_rollback_lock_actors(
+            v_command, v_selection, v_limit, true, p_allowed_actors, p_actor, p_principal,
+            p_request_id));
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
 
-    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
-    v_actors := iu_core.fn_iu_rollback_actors(v_ids);
-    v_refused := iu_core.fn_iu_rollback_limits(
-        v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
-        p_request_id);
-    IF v_refused IS NOT NULL THEN
-        RETURN v_refused;
-    END IF;
-
-    PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, true);
     v_now := iu_core.fn_iu_now();
-    v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);
-    v_actors := iu_core.fn_iu_rollback_actors(v_ids);
+    SELECT s.ids, s.actors INTO v_ids, v_actors
+      FROM iu_core.fn_iu_rollback_select(v_selection, v_limit) AS s;
     v_refused := iu_core.fn_iu_rollback_limits(
         v_command, v_ids, v_limit, v_actors, true, p_allowed_actors, p_actor, p_principal,
         p_request_id);

@@ -427,8 +427,8 @@ async def test_freezing_waits_for_who_composes_as_an_actor_of_the_plan(
     template: Template,
 ) -> None:
     if not guarded:
-        lock = "PERFORM iu_core.fn_iu_lock('actor', v_actors, false);"
-        await take_out(owner, "fn_iu_rollback_operation_create", lock)
+        lock = "PERFORM iu_core.fn_iu_lock('actor', v_actors, p_shared);"
+        await take_out(owner, "fn_iu_rollback_lock_actors", lock)
     await composed(app_conn, Item(template.key))
     planned = await plan(app_conn, HR)
     transaction = app_conn.transaction()

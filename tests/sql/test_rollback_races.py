@@ -35,9 +35,8 @@ from tests.support.templates import Template, make_template, open_gates
 Connect = Callable[[str], Awaitable[asyncpg.Connection]]
 
 BY_ACTOR_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', ARRAY[p_of_actor], false);"
-APPLY_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, false);"
-PLAN_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', v_actors || p_of_actor, true);"
-BY_ACTOR_READS_AGAIN = "v_ids := iu_core.fn_iu_rollback_select(v_selection, v_limit);"
+ACTORS_LOCKED = "PERFORM iu_core.fn_iu_lock('actor', v_actors, p_shared);"
+BY_ACTOR_READS_AGAIN = "v_ids := (iu_core.fn_iu_rollback_select(v_selection, v_limit)).ids;"
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ async def test_applying_waits_for_who_composes_as_an_actor_of_the_plan(
 ) -> None:
     """The selector is the template; whose instances they are comes from the plan."""
     if not guarded:
-        await take_out(owner, "fn_iu_rollback_apply", APPLY_LOCKS)
+        await take_out(owner, "fn_iu_rollback_lock_actors", ACTORS_LOCKED)
     (planned_id,) = await composed(app_conn, Item(template.key))
     selectors = Selectors(template=template.key)
     planned = await plan(app_conn, selectors)
@@ -300,9 +299,9 @@ async def test_of_two_plans_that_overlap_each_instance_is_deleted_once(
     if "lock" in missing:
         await take_out(
             owner,
-            "fn_iu_rollback_apply",
-            APPLY_LOCKS,
-            APPLY_LOCKS.replace("v_actors || p_of_actor", "ARRAY[p_of_actor]"),
+            "fn_iu_rollback_lock_actors",
+            ACTORS_LOCKED,
+            ACTORS_LOCKED.replace("v_actors", "ARRAY[p_selection.actor]"),
         )
     if "count" in missing:
         await take_out(owner, "fn_iu_rollback_remove", COUNTED, "false")
@@ -362,7 +361,7 @@ async def test_a_plan_waits_for_the_rollback_in_flight(
 ) -> None:
     """Otherwise it would plan what is being removed, and could never be applied."""
     if not guarded:
-        await take_out(owner, "fn_iu_rollback_plan", PLAN_LOCKS)
+        await take_out(owner, "fn_iu_rollback_lock_actors", ACTORS_LOCKED)
     await composed(app_conn, Item(template.key))
     await composed(app_conn, Item(template.key, actor="it-bot"))
     selectors = Selectors(template=template.key)

@@ -174,8 +174,11 @@ async def test_without_its_database_every_operation_says_when_to_come_back(own: 
     alive = await service.anonymous.get("/livez")
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
     assert not await ready(service)
-    assert service.app.state.database.pool_status()["checked_out"] == 0
 
+    async def no_connection_is_held() -> bool:
+        return bool(service.app.state.database.pool_status()["checked_out"] == 0)
+
+    await wait_until(no_connection_is_held, "no connection is held")
     await own.start()
     await wait_until(lambda: ready(service), "the service recovers by itself")
     again = await service.admin.post(COMPOSE, json=known)

@@ -124,6 +124,7 @@ async def test_a_defect_in_the_look_is_not_taken_for_the_databases_trouble() -> 
 
 
 async def test_metrics_are_for_everybody_and_name_the_pool(service: Service) -> None:
+    await service.app.state.runner.stop()  # it asks the database now and then
     await service.anonymous.get("/livez")
     response = await service.anonymous.get("/metrics")
     assert response.status_code == 200

@@ -46,6 +46,7 @@ SHADOWED = ("mark_template", "instantiate_from_event", "instantiate_bulk", "clos
 # Where values are put that are there, so that requests get further than "not found".
 PLACES = {
     "path.instance_id": "instance_id",
+    "path.operation_id": "operation",
     "path.ref": "ref",
     "path.family": "family",
     "path.unit_id": "unit_id",

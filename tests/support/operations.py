@@ -56,13 +56,13 @@ async def reached(
 ) -> dict[str, Any]:
     """The operation, as soon as it is in one of the states; it must go on until then."""
     seen = operation
+    found = await read(client, operation)
 
     async def has_gone_on() -> bool:
         nonlocal found
         found = await read(client, operation)
         return found["state"] in states or found["revision"] != seen["revision"]
 
-    found = await read(client, operation)
     while found["state"] not in states:
         seen = found
         await wait_until(has_gone_on, f"the operation goes on to be {' or '.join(states)}")

@@ -7,6 +7,7 @@ import asyncpg
 import httpx
 
 from tests.support.loose_templates import make_loose_template
+from tests.support.operations import reached
 from tests.support.templates import open_gates
 
 ACTOR = "iu-core-25000x-bulk"
@@ -133,6 +134,8 @@ async def _make_instances(admin: httpx.AsyncClient, known: Known) -> None:
     first = await compose("from-event", order(1))
     old = await compose("from-event", order(2, f"{FAMILY}/v1"))
     many = await compose("bulk?atomic=true", [order(3), order(4)])
+    started = await compose("bulk", [order(6), order(7, "tpl:no:such")])
+    await reached(admin, started, "completed")
     undone = await compose("from-event", order(5))
     planned = await plan(event_id=undone["event_id"])
     applied = {name: planned[name] for name in ("selectors", "plan_digest", "planned_at")}
@@ -141,7 +144,8 @@ async def _make_instances(admin: httpx.AsyncClient, known: Known) -> None:
     for instance in (first, old, *many["items"], undone):
         _add(known, "instance_id", instance["instance_collection_id"])
         _add(known, "event_id", instance["event_id"])
-    _add(known, "operation_id", many["operation_id"])
+    _add(known, "operation_id", many["operation_id"], started["operation_id"])
+    _add(known, "operation", started["operation_id"])
     _add(known, "actor", ACTOR)
     _add(known, "plan_digest", standing["plan_digest"])
     _add(known, "planned_at", standing["planned_at"])

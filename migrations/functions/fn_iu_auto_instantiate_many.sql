@@ -40,6 +40,7 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     v_window boolean := coalesce(p_window, false);
+    v_before iu_core.iu_compose_item[];
     v_items  iu_core.iu_compose_item[];
 BEGIN
     v_items := iu_core.fn_iu_compose_prepare(
@@ -50,7 +51,9 @@ BEGIN
     v_items := iu_core.fn_iu_compose_judge(v_items);
 
     IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
-        v_items := iu_core.fn_iu_compose_admit(v_items, v_window);
+        v_before := v_items;
+        v_items := iu_core.fn_iu_compose_admit(v_before, v_window);
+        v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);
         IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
             v_items := iu_core.fn_iu_compose_claim(v_items, p_reasons, p_data, p_operation_id);
             v_items := iu_core.fn_iu_compose_reopen(v_items);

@@ -267,8 +267,9 @@ async def test_a_next_version_by_its_whole_list(app_conn: asyncpg.Connection) ->
     assert await pieces_of(app_conn, f"{FAMILY}/v2") == [(1, "c", "c"), (2, "x", "a")]
 
 
+@pytest.mark.parametrize("dry_run", [True, None])
 async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
-    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, dry_run: bool | None
 ) -> None:
     await three(app_conn)
     edits = [
@@ -280,7 +281,7 @@ async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
         for row in await app_conn.fetch("SELECT title, unit_id FROM iu_core.v_iu_piece")
     }
     before = await row_counts(owner)
-    answer = await create_version(app_conn, FAMILY, edits=edits, dry_run=True)
+    answer = await create_version(app_conn, FAMILY, edits=edits, dry_run=dry_run)
     would_be = {
         "template_key": f"{FAMILY}/v2",
         "version": "v2",

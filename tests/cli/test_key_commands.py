@@ -51,10 +51,10 @@ def test_every_mistake_in_a_key_is_told_at_once(service: Cli) -> None:
     assert service.refusal(
         "key", "create", "--principal", "", "--actor", "Anna", "--actor-prefix", "x", code=2
     ) == [
-        "invalid_input: A field is missing, malformed or unknown. Everything that is wrong is"
-        " listed at once.",
-        "  /principal: String should have at least 1 character",
-        "  /actor: String should match pattern '^[a-z0-9][a-z0-9._:-]{0,127}$'",
+        "invalid_input: A field is missing, malformed or unknown: `errors` lists everything that"
+        " is wrong, with its place and what would be right.",
+        "  /principal: should have at least 1 character",
+        "  /actor: should match pattern '^[a-z0-9][a-z0-9._:-]{0,127}$'",
         "  /actor_prefixes/0: should be the start of an actor's tag, and end at - or :",
         "  What helps: Correct what `errors` lists, and send the request again.",
     ]

@@ -10,6 +10,7 @@ from fastapi_standalone_docs import StandaloneDocs  # type: ignore[import-untype
 import app as program
 from app.authentication import Authenticator
 from app.db.engine import Database
+from app.db.limits import COALESCED
 from app.db.startup_check import startup_check
 from app.errors import StartupError
 from app.http.authentication import Authentication
@@ -30,6 +31,7 @@ from app.routers import (
     settings,
     templates,
 )
+from app.services.coalescer import CONNECTIONS, Coalescer
 from app.services.readiness import Readiness
 from app.settings import Settings
 
@@ -112,13 +114,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if url is None:
         raise StartupError("There is no database: set FACTORY_DATABASE_URL.")
     database = Database(url, pool_size=settings.pool_size, pool_timeout_s=settings.pool_timeout)
+    together = Database(url, pool_size=CONNECTIONS, call=COALESCED, repeats_blocked=False)
+    coalescer = Coalescer(together, database, app.state.metrics)
     app.state.database = database
+    app.state.coalescer = coalescer
     app.state.authenticator = Authenticator(database, token_verifier(settings))
     app.state.readiness = Readiness(
         lambda: startup_check(url, disposable_data=settings.disposable_data)
     )
-    app.state.metrics.watch_pool(database.pool_status)
+    app.state.metrics.watch(database.pool_status, coalescer.status)
     try:
         yield
     finally:
+        await coalescer.close()
+        await together.close()
         await database.close()

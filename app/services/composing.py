@@ -22,6 +22,7 @@ from app.schemas.composing import (
     WouldBeRefused,
 )
 from app.security import Caller, Scope
+from app.services.coalescer import Coalescer
 
 _OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
     "ok": "composed",
@@ -30,15 +31,15 @@ _OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
 
 
 async def compose_from_event(
-    database: Database, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
+    coalescer: Coalescer, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
 ) -> Composed | DryRun:
     """The instance of one event, newly composed or as it was; or what a dry run says.
 
-    Refuses with whatever the orchestrator decides, in the order of its checks, and with
-    `actor_not_allowed` for an actor that the key may not use.
+    Refuses with whatever the orchestrator decides, in the order of its checks, with
+    `actor_not_allowed` for an actor that the key may not use, and with `overloaded` where too many
+    wait for their turn.
     """
-    item = _item(caller, order, caller.request_id)
-    (answer,) = await db.compose_many(database, [item])
+    answer = await coalescer.compose(_item(caller, order, caller.request_id))
     if _is_refused(answer):
         raise _refusal(answer)
     result = _result(answer)

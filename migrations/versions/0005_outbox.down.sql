@@ -14,6 +14,20 @@ BEGIN
                 HINT = 'Back the database up and empty the table first, if its rows may really go.';
         END IF;
     END LOOP;
+
+    -- Rows that were there from the first may go as they were made, and not as they are since.
+    IF EXISTS (
+        SELECT t.event_type, t.delivery_lane, t.domain, t.description
+          FROM iu_core.event_type_registry AS t
+        EXCEPT
+        VALUES ('iu.template.instance_auto_composed', 'delayed', 'iu', 'an event composed an instance'),
+               ('iu.template.instance_rolled_back', 'delayed', 'iu', 'an instance was rolled back')
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'PF409',
+            MESSAGE = 'iu_core.event_type_registry has rows that were changed or added',
+            HINT = 'Back the database up and make them what they were at first, if they may really go.';
+    END IF;
 END
 $$;
 

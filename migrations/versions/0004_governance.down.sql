@@ -1,4 +1,4 @@
--- Refuses while it would destroy rows.
+-- Refuses while it would destroy rows, also those that are committed while it waits for a lock.
 DO $$
 DECLARE
     v_table text;
@@ -10,6 +10,8 @@ BEGIN
                                'iu_gate_lease',
                                'iu_core_config_history']
     LOOP
+        -- Before the look: whoever is writing commits first, and nobody writes after it.
+        EXECUTE format('LOCK TABLE iu_core.%I IN ACCESS EXCLUSIVE MODE', v_table);
         EXECUTE format('SELECT EXISTS (SELECT FROM iu_core.%I)', v_table) INTO v_has_rows;
         IF v_has_rows THEN
             RAISE EXCEPTION USING
@@ -20,6 +22,7 @@ BEGIN
     END LOOP;
 
     -- Rows that were there from the first may go as they were made, and not as they are since.
+    LOCK TABLE iu_core.iu_clock, iu_core.iu_core_config IN ACCESS EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM iu_core.iu_clock AS k WHERE k.set_ahead <> interval '0') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'PF409',

@@ -1,5 +1,7 @@
 """The real down scripts: whatever table one of them drops, it refuses to destroy a row of it."""
 
+import asyncio
+
 import asyncpg
 import pglast
 import pytest
@@ -7,6 +9,7 @@ from pglast import ast, enums
 
 from app.db.migrations import DowngradeRefused, downgrade, root
 from tests.support.databases import Database, catalog_dump
+from tests.support.interleaving import wait_until
 
 ID = "'00000000-0000-4000-8000-000000000001'"
 DIGEST = "repeat('0', 64)"
@@ -173,12 +176,32 @@ def test_what_is_to_lose_is_known_of_every_table_that_a_down_script_drops() -> N
         for what, statement in losses.items()
     ],
 )
-async def test_a_down_script_refuses_while_there_is_something_to_lose(
-    database: Database, owner: asyncpg.Connection, table: str, statement: str
+async def test_a_down_script_refuses_to_destroy_even_what_is_committed_while_it_runs(
+    database: Database,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    table: str,
+    statement: str,
 ) -> None:
     before = await catalog_dump(database)
     await fill_what_it_points_to(owner, table)
+    transaction = owner.transaction()
+    await transaction.start()
     await owner.execute(statement)
-    with pytest.raises(DowngradeRefused, match=rf": iu_core\.{table} .*\(SQLSTATE PF409\)\n."):
-        await downgrade(database.owner_url, "base")
+
+    async def refused() -> None:
+        with pytest.raises(DowngradeRefused, match=rf": iu_core\.{table} .*\(SQLSTATE PF409\)\n."):
+            await downgrade(database.owner_url, "base")
+
+    async def waits() -> bool:
+        waiting: bool = await observer.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))",
+            owner.get_server_pid(),
+        )
+        return waiting
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(refused())
+        await wait_until(waits, "the downgrade waits for the writer")
+        await transaction.commit()
     assert await catalog_dump(database) == before

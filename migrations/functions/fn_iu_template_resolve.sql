@@ -16,6 +16,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_refs     text[];
+    v_unmarked uuid[];
     v_existing uuid[];
 BEGIN
     SELECT array_agg(DISTINCT r.ref) INTO v_refs FROM unnest(p_refs) AS r(ref);
@@ -24,13 +25,16 @@ BEGIN
     END IF;
 
     -- Which bare ids are collections that nobody marked: asked for only when there are any.
-    SELECT array_agg(c.collection_id) INTO v_existing
-      FROM iu_core.iu_piece_collection AS c
-     WHERE c.collection_id = ANY (ARRAY(
-               SELECT r.ref::uuid FROM unnest(v_refs) AS r(ref)
-                WHERE r.ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                  AND NOT EXISTS (SELECT FROM iu_core.iu_collection_template_registry AS m
-                                   WHERE m.template_collection_id = r.ref::uuid)));
+    SELECT array_agg(r.ref::uuid) INTO v_unmarked
+      FROM unnest(v_refs) AS r(ref)
+     WHERE r.ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+       AND NOT EXISTS (SELECT FROM iu_core.iu_collection_template_registry AS m
+                        WHERE m.template_collection_id = r.ref::uuid);
+    IF v_unmarked IS NOT NULL THEN
+        SELECT array_agg(c.collection_id) INTO v_existing
+          FROM iu_core.iu_piece_collection AS c
+         WHERE c.collection_id = ANY (v_unmarked);
+    END IF;
 
     RETURN QUERY
     WITH named AS MATERIALIZED (

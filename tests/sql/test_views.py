@@ -32,14 +32,7 @@ async def v1(owner: asyncpg.Connection) -> Template:
 @pytest.fixture
 async def v2(owner: asyncpg.Connection, v1: Template) -> Template:
     """The second version, of other pieces."""
-    second = await make_template(owner, version=2, pieces=6)
-    await owner.execute(
-        """UPDATE iu_core.iu_collection_template_version SET supersedes_collection_id = $1
-            WHERE template_collection_id = $2""",
-        v1.collection_id,
-        second.collection_id,
-    )
-    return second
+    return await make_template(owner, version=2, pieces=6)
 
 
 async def instance_of_no_event(owner: asyncpg.Connection, template: Template) -> UUID:

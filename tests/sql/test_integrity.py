@@ -18,7 +18,7 @@ from tests.support.authoring import (
     create_template,
     create_version,
 )
-from tests.support.composing import Item, compose
+from tests.support.composing import Item, compose, identity
 from tests.support.databases import Connect
 from tests.support.loose_templates import make_loose_template
 from tests.support.rollback import by_actor, edit, many
@@ -576,6 +576,39 @@ async def test_it_holds_after_each_thing_that_authors_do(
     registered = await call(app_conn, "fn_iu_template_register_version", ref=loose.key, **ended)
     assert registered["status"] == "ok"
     assert (await integrity(app_conn))["counts"] == {}
+
+
+@pytest.mark.parametrize(
+    "altered",
+    ["event_id = gen_random_uuid()", "reference_id = gen_random_uuid()", "suffix = 'z'"],
+)
+async def test_a_tombstone_that_was_altered_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, world: World, altered: str
+) -> None:
+    again = Item(world.v1.key, suffix="again", actor="other-bot")
+    await compose(owner, again)
+    await by_actor(owner, "hr-bot")
+    await by_actor(owner, "other-bot", release_keys=True)
+    await compose(owner, again)
+    instance = identity(again, world.v1.collection_id)
+    for buried in (world.instance, instance):
+        await owner.execute(
+            f"UPDATE iu_core.iu_instance_tombstone SET {altered} WHERE instance_collection_id = $1",
+            buried,
+        )
+    everything = await integrity(app_conn)
+    assert everything["holds"] is False
+    assert everything["counts"] == {"tombstone_identity_mismatch": 2}
+    assert {finding["subject"]: finding["actual"] for finding in everything["findings"]} == {
+        f"tombstone {buried}": str(buried) for buried in (world.instance, instance)
+    }
+    # An instance that was composed again answers for its released tombstones, too.
+    alone = await verify(app_conn, instance)
+    assert alone["findings"] == [
+        finding
+        for finding in everything["findings"]
+        if finding["subject"] == f"tombstone {instance}"
+    ]
 
 
 async def test_findings_are_bounded_but_counts_are_not_and_no_kind_is_crowded_out(

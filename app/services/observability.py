@@ -93,8 +93,8 @@ async def observe_events(database: Database, caller: Caller, query: EventList) -
 
 
 async def summarise_events(database: Database) -> EventSummary:
-    """The rollup per template and mode. It counts rows, and has a bulk's time for that."""
-    rows = await database.run(db.summary, limits=BULK)
+    """The rollup per template and mode."""
+    rows = await database.run(db.summary)
     events: Counter[str] = Counter()
     for row in rows:
         events[row["emit_mode"]] += row["events"]

@@ -138,6 +138,10 @@ def test_a_request_body_has_an_example(operation: dict[str, Any]) -> None:
         assert content.get("examples") or any("example" in variant for variant in variants)
 
 
+def test_no_text_has_a_control_character() -> None:
+    assert "\\u00" not in openapi_as_text().replace(r"\\u00", "")
+
+
 def test_every_reference_leads_somewhere() -> None:
     def references(node: Any) -> Iterator[str]:
         if isinstance(node, dict):

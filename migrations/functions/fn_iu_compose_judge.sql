@@ -2,7 +2,7 @@
 -- Decides the undecided items whose key is known: to the event log (the original again), or to a
 -- tombstone that was not released (rolled back); where what makes two requests the same differs, it
 -- is a conflict that names the fields. The others stay undecided. Either is shown only to who may
--- act as, or read, the original's actor. The service's own retry, told by the request id, is
+-- act as, or read, the original's actor: actor_not_allowed, which does not say whose it is. The service's own retry, told by the request id, is
 -- answered ok and not replay.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_judge(p_items iu_core.iu_compose_item[])
 RETURNS iu_core.iu_compose_item[]
@@ -44,7 +44,6 @@ BEGIN
     ), verdicts AS (
         SELECT i.ordinal, s.status,
                CASE s.status
-                    WHEN 'actor_not_allowed' THEN jsonb_build_object('actor', i.actor)
                     WHEN 'rolled_back' THEN k.burial
                     WHEN 'idempotency_conflict' THEN jsonb_build_object(
                         'instance_collection_id', k.id,

@@ -247,10 +247,7 @@ async def test_another_producers_instance_is_not_shown(
     await service.operator.post("/instances/from-event", json=sent)
     answer = await service.producer.post("/instances/from-event", json=sent)
     assert answer.json() == problem(
-        "actor_not_allowed",
-        answer.headers["x-request-id"],
-        "/instances/from-event",
-        actor="producer-bot",
+        "actor_not_allowed", answer.headers["x-request-id"], "/instances/from-event"
     )
     seen = await service.viewer.post("/instances/from-event", json=sent)
     assert seen.json()["actor"] == "operator-bot"

@@ -242,6 +242,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "FACTORY_JWT_JWKS_URL and FACTORY_JWT_JWKS_FILE are both set: keep one of them."
             )
+        if not self.jwt_enabled and (self.jwt_issuer or self.jwt_audience):
+            raise ValueError(
+                "FACTORY_JWT_ISSUER and FACTORY_JWT_AUDIENCE do nothing without keys: set "
+                "FACTORY_JWT_JWKS_URL or FACTORY_JWT_JWKS_FILE too."
+            )
         if self.jwt_enabled and not (self.jwt_issuer and self.jwt_audience):
             raise ValueError(
                 "FACTORY_JWT_ISSUER and FACTORY_JWT_AUDIENCE must be set where JWT is used: "

@@ -48,6 +48,26 @@ CALLERS = (
             ITEMS,
         ),
     ),
+    RefusalSpec(
+        "origin_not_allowed",
+        Kind.CALLER,
+        403,
+        "Pages of this origin may not send this",
+        "A browser asked whether a page of another origin may send a request (a CORS preflight),"
+        " and it may not.",
+        "Where `disallowed` names the origin, whoever runs the service adds it to"
+        " `FACTORY_CORS_ORIGINS`. Methods and headers are those that the API uses: look in"
+        " `/docs`.",
+        (
+            Member(
+                "disallowed",
+                list[str],
+                "What is not allowed: `origin`, `method`, `headers` or `private-network`.",
+                ["origin"],
+            ),
+        ),
+        asked="/gates",
+    ),
 )
 
 INPUTS = (

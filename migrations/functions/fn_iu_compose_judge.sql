@@ -12,13 +12,14 @@ DECLARE
     v_open  uuid[];
     v_items iu_core.iu_compose_item[];
 BEGIN
-    SELECT array_agg(DISTINCT i.instance_id) INTO v_open
+    SELECT array_agg(i.instance_id) INTO v_open
       FROM unnest(p_items) AS i
      WHERE i.status IS NULL AND i.instance_id IS NOT NULL;
 
-    -- The usual answer, cheaply: nothing of this is known.
-    IF NOT EXISTS (SELECT FROM iu_core.iu_auto_instantiate_event_log AS l
-                    WHERE l.instance_collection_id = ANY (v_open))
+    -- The usual answer, cheaply: nothing of this is known. A claim is looked for where the next one
+    -- will be made, for that page is read anyway.
+    IF NOT EXISTS (SELECT FROM iu_core.iu_piece_collection AS c
+                    WHERE c.collection_id = ANY (v_open))
        AND NOT EXISTS (SELECT FROM iu_core.iu_instance_tombstone AS t
                         WHERE t.instance_collection_id = ANY (v_open) AND t.released_at IS NULL) THEN
         RETURN p_items;

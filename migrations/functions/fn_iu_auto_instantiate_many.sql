@@ -43,6 +43,7 @@ DECLARE
     v_before iu_core.iu_compose_item[];
     v_items  iu_core.iu_compose_item[];
     v_now    timestamptz;
+    v_stored uuid[];
 BEGIN
     v_items := iu_core.fn_iu_compose_prepare(
         p_event_ids, p_event_types, p_templates, p_suffixes, p_actors, p_emit_modes, p_reasons,
@@ -67,6 +68,10 @@ BEGIN
     END IF;
 
     PERFORM iu_core.fn_iu_compose_record(v_items);
-    RETURN QUERY SELECT * FROM iu_core.fn_iu_compose_answer(v_items, p_operation_id, v_now);
+    v_stored := ARRAY(SELECT i.instance_id FROM unnest(v_items) AS i
+                       WHERE i.status = 'idempotent_replay'
+                          OR (i.status = 'ok' AND i.emit_mode = 'live' AND NOT i.claimed));
+    RETURN QUERY
+    SELECT * FROM iu_core.fn_iu_compose_answer(v_items, p_operation_id, v_now, v_stored);
 END
 $$;

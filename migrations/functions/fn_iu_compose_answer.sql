@@ -4,9 +4,10 @@
 -- with the same values. An original that was rolled back since it was found has no answer any more:
 -- 40001, and the same call will find its tombstone. In SQL, so that it becomes part of the query that
 -- asks for it, instead of a second copy of every row.
---   p_now  when the call's own instances were composed
+--   p_now     when the call's own instances were composed
+--   p_stored  those that are read back
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_answer(
-    p_items iu_core.iu_compose_item[], p_operation_id uuid, p_now timestamptz)
+    p_items iu_core.iu_compose_item[], p_operation_id uuid, p_now timestamptz, p_stored uuid[])
 RETURNS TABLE (
     ordinal integer, status text, would_be text, instance_collection_id uuid, instance_key text,
     template_collection_id uuid, template_key text, event_id uuid, event_type text,
@@ -25,10 +26,7 @@ AS $$
           JOIN iu_core.iu_collection_template_registry AS m
             ON m.template_collection_id = l.template_collection_id
           JOIN iu_core.iu_composition AS p ON p.composition_digest = c.composition_digest
-         WHERE l.instance_collection_id = ANY (ARRAY(
-                   SELECT i.instance_id FROM unnest(p_items) AS i
-                    WHERE i.status = 'idempotent_replay'
-                       OR (i.status = 'ok' AND i.emit_mode = 'live' AND NOT i.claimed)))
+         WHERE l.instance_collection_id = ANY (p_stored)
     )
     SELECT i.ordinal,
            CASE WHEN i.is_stored AND s.id IS NULL

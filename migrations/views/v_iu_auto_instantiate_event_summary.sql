@@ -17,8 +17,13 @@ SELECT s.template_collection_id,
                'live'::text AS emit_mode,
                k.events,
                k.events - k.diverging AS matches,
-               n.first_at,
-               n.last_at
+               -- Two looks into the index for each template.
+               (SELECT min(l.composed_at)
+                  FROM iu_core.iu_collection_template_instance_lineage AS l
+                 WHERE l.template_collection_id = k.template_collection_id) AS first_at,
+               (SELECT max(l.composed_at)
+                  FROM iu_core.iu_collection_template_instance_lineage AS l
+                 WHERE l.template_collection_id = k.template_collection_id) AS last_at
           FROM (SELECT c.template_collection_id,
                        sum(c.instance_count)::bigint AS events,
                        sum(c.diverging_count)::bigint AS diverging
@@ -26,8 +31,6 @@ SELECT s.template_collection_id,
                  WHERE c.emit_mode = 'live'
                  GROUP BY c.template_collection_id
                 HAVING sum(c.instance_count) <> 0) AS k
-          LEFT JOIN iu_core.fn_iu_template_live_span() AS n
-                 ON n.template_collection_id = k.template_collection_id
         UNION ALL
         SELECT d.template_collection_id,
                'dry_run',

@@ -143,7 +143,9 @@ def dropped() -> set[str]:
                 case ast.DropStmt(removeType=enums.ObjectType.OBJECT_TABLE, objects=(*names,)):
                     found.update(parts[-1].sval for parts in names)
                 case ast.AlterTableStmt(
-                    relation=ast.RangeVar(relname=str(name)), cmds=(*commands,)
+                    objtype=enums.ObjectType.OBJECT_TABLE,
+                    relation=ast.RangeVar(relname=str(name)),
+                    cmds=(*commands,),
                 ):
                     if any(c.subtype == enums.AlterTableType.AT_DropColumn for c in commands):
                         found.add(name)

@@ -39,9 +39,11 @@ KNOWN = """
       LEFT JOIN iu_core.iu_collection_template_family AS f ON f.family_id = t.reference_id
      WHERE t.released_at IS NULL
 """
+# But for what migrating keeps of itself.
 TABLES = """
     SELECT c.relname FROM pg_class AS c
      WHERE c.relnamespace = 'iu_core'::regnamespace AND c.relkind = 'r'
+       AND c.relname NOT LIKE 'iu\\_schema\\_%'
      ORDER BY c.relname
 """
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.authoring import (
@@ -474,7 +474,7 @@ def edited_lists(draw: st.DrawFn) -> tuple[list[str], list[dict[str, Any]], list
 async def test_edits_do_what_the_same_steps_do_to_a_list(owner: asyncpg.Connection) -> None:
     cases: list[tuple[list[str], list[dict[str, Any]], list[str]]] = []
 
-    @settings(max_examples=150, database=None)
+    @settings(max_examples=150, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(edited_lists())
     def collect(case: tuple[list[str], list[dict[str, Any]], list[str]]) -> None:
         cases.append(case)

@@ -166,7 +166,6 @@ async def test_the_summary_has_live_ones_from_the_counters_and_dry_runs_from_the
         Item(v2.key, emit_mode="dry_run"),
         Item("tpl:no:such/v1", emit_mode="dry_run"),
     )
-    await instance_of_no_event(owner, v1)
     last = answers[0]["composed_at"]
     rows = await owner.fetch(
         """SELECT template_key, emit_mode, events, matches, diverges, first_at < last_at

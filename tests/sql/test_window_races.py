@@ -18,7 +18,7 @@ from tests.support.templates import Template, make_template, open_gates
 
 SHARED_LOCK = "PERFORM iu_core.fn_iu_lock('gate', v_gates, true);"
 EXCLUSIVE_LOCK = "PERFORM iu_core.fn_iu_lock('gate', v_gates, NOT p_window);"
-LOOK_FOR_SEALS = "c.config_key = ANY (v_gates) AND c.sealed_at IS NOT NULL"
+LOOK_FOR_SEALS = "c.config_key = ANY (p_gates) AND c.sealed_at IS NOT NULL"
 OPERATION = UUID(int=7)
 
 either_way = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "guard taken out"])
@@ -108,7 +108,7 @@ async def test_sealing_waits_for_the_window_in_flight_and_keeps_out_the_one_behi
     template: Template,
 ) -> None:
     if not guarded:
-        await take_out(owner, "fn_iu_compose_admit", LOOK_FOR_SEALS, "false")
+        await take_out(owner, "fn_iu_compose_verdicts", LOOK_FOR_SEALS, "false")
     window = app_conn.transaction()
     await window.start()
     assert await through_a_window(app_conn, template) == "ok"

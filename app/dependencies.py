@@ -12,6 +12,7 @@ from app.authentication import Authenticator
 from app.db.engine import Database
 from app.http.record import record_of
 from app.metrics import Metrics
+from app.services.coalescer import Coalescer
 from app.services.operation_runner import OperationRunner
 from app.settings import Settings
 
@@ -19,6 +20,11 @@ from app.settings import Settings
 async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
+
+
+async def _coalescer(request: Request) -> Coalescer:
+    coalescer: Coalescer = request.app.state.coalescer
+    return coalescer
 
 
 async def _authenticator(request: Request) -> Authenticator:
@@ -47,6 +53,9 @@ async def _request_id(request: Request) -> UUID:
 
 DatabaseDep = Annotated[Database, Depends(_database)]
 """The service's connections."""
+
+CoalescerDep = Annotated[Coalescer, Depends(_coalescer)]
+"""What composes for requests, many of them in one call."""
 
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 """Who finds out who is calling."""

@@ -268,21 +268,26 @@ async def served(
     """
     configure_logging(settings.log_level, settings.log_format)
     application = create_app(settings)
-    config = uvicorn.Config(
-        application,
-        http=ProblemProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
-    server = _Server(config, application)
+    server = _Server(server_config(application), application)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.come_up(serving)
         yield _url(settings, listener), serving
     finally:
         await server.end(serving)
+
+
+def server_config(application: FastAPI) -> uvicorn.Config:
+    """How an application is served, on sockets that the server is given."""
+    return uvicorn.Config(
+        application,
+        http=ProblemProtocol,
+        ws="none",  # its WebSockets are answered past the application: no request id, no problem
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -10,6 +10,7 @@ from fastapi_standalone_docs import StandaloneDocs  # type: ignore[import-untype
 import app as program
 from app.authentication import Authenticator
 from app.db.engine import Database
+from app.db.limits import COALESCED
 from app.db.startup_check import startup_check
 from app.errors import StartupError
 from app.http.authentication import Authentication
@@ -31,6 +32,7 @@ from app.routers import (
     settings,
     templates,
 )
+from app.services.coalescer import CONNECTIONS, Coalescer
 from app.services.operation_runner import OperationRunner
 from app.services.operations import Watchers
 from app.services.readiness import Readiness
@@ -117,12 +119,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if url is None:
         raise StartupError("There is no database: set FACTORY_DATABASE_URL.")
     database = Database(url, pool_size=settings.pool_size, pool_timeout_s=settings.pool_timeout)
+    together = Database(url, pool_size=CONNECTIONS, call=COALESCED, repeats_blocked=False)
+    coalescer = Coalescer(together, database, app.state.metrics)
     app.state.database = database
+    app.state.coalescer = coalescer
     app.state.authenticator = Authenticator(database, token_verifier(settings))
     app.state.readiness = Readiness(
         lambda: startup_check(url, disposable_data=settings.disposable_data)
     )
-    app.state.metrics.watch_pool(database.pool_status)
+    app.state.metrics.watch(database.pool_status, coalescer.status)
     app.state.watchers = Watchers()
     runner = app.state.runner = OperationRunner(database, app.state.metrics)
     runner.start()
@@ -130,4 +135,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await runner.stop()
+        await coalescer.close()
+        await together.close()
         await database.close()

@@ -28,7 +28,9 @@ _LATENCY_BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
 )  # fmt: skip
 
-PoolStatus = Callable[[], Mapping[str, int]]
+_TOGETHER_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+Status = Callable[[], Mapping[str, int]]
 
 
 class Metrics:
@@ -62,11 +64,17 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self._together = Histogram(
+            "factory_compose_call_items",
+            "Requests that one composing call carried together.",
+            buckets=_TOGETHER_BUCKETS,
+            registry=self.registry,
+        )
         Info("factory_build", "The program that runs.", registry=self.registry).info(
             {"version": app.__version__, "python": platform.python_version()}
         )
-        self._pool = _Pool()
-        self.registry.register(self._pool)
+        self._now = _Now()
+        self.registry.register(self._now)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
@@ -90,13 +98,17 @@ class Metrics:
         """Count what composing came to: composed, idempotent_replay, dry_run."""
         self._outcomes.labels(outcome).inc(times)
 
-    def watch_pool(self, status: PoolStatus) -> None:
-        """Read the database pool's gauges from `status` at every scrape.
+    def composing_call(self, items: int) -> None:
+        """Count one composing call and the requests that it carries."""
+        self._together.observe(items)
 
-        Takes a function that answers `size`, `checked_out` and `running` without asking the
-        database.
+    def watch(self, pool: Status, coalescer: Status) -> None:
+        """Read gauges at every scrape from two functions that ask no database.
+
+        The pool's answers `size`, `checked_out` and `running`, the coalescer's `unanswered` and
+        `waiting`.
         """
-        self._pool.status = status
+        self._now.pool, self._now.coalescer = pool, coalescer
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics in the format that the scraper accepts, and its media type."""
@@ -104,21 +116,34 @@ class Metrics:
         return encoder(self.registry), content_type
 
 
-class _Pool(Collector):
+class _Now(Collector):
     def __init__(self) -> None:
-        self.status: PoolStatus | None = None
+        self.pool: Status | None = None
+        self.coalescer: Status | None = None
 
     def collect(self) -> Iterable[Metric]:
-        """The pool as it is now; nothing before there is one."""
-        if self.status is None:
+        """How it is at this moment; nothing before the application has begun."""
+        if self.pool is None or self.coalescer is None:
             return
-        status = self.status()
-        connections = GaugeMetricFamily(
-            "factory_db_pool_connections", "Connections of this process.", labels=["state"]
+        pool, coalescer = self.pool(), self.coalescer()
+        yield _gauge(
+            "factory_db_pool_connections",
+            "Connections of this process.",
+            {"limit": pool["size"], "in_use": pool["checked_out"]},
         )
-        connections.add_metric(["limit"], status["size"])
-        connections.add_metric(["in_use"], status["checked_out"])
-        yield connections
         yield GaugeMetricFamily(
-            "factory_db_transactions_running", "Transactions under way.", value=status["running"]
+            "factory_db_transactions_running", "Transactions under way.", value=pool["running"]
         )
+        under_way = coalescer["unanswered"] - coalescer["waiting"]
+        yield _gauge(
+            "factory_compose_requests",
+            "Composing requests that have no answer yet.",
+            {"waiting": coalescer["waiting"], "under_way": under_way},
+        )
+
+
+def _gauge(name: str, help_: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, help_, labels=["state"])
+    for state, value in values.items():
+        gauge.add_metric([state], value)
+    return gauge

@@ -85,7 +85,8 @@ class Settings(BaseSettings):
         default=10,
         ge=1,
         le=1000,
-        description="How many database connections one process keeps at most.",
+        description="How many database connections one process keeps at most, beside the six "
+        "that composing has to itself.",
         json_schema_extra={"expects": "a whole number from 1 to 1000"},
     )
     pool_timeout: float = Field(
@@ -240,6 +241,11 @@ class Settings(BaseSettings):
         if self.jwt_jwks_url and self.jwt_jwks_file:
             raise ValueError(
                 "FACTORY_JWT_JWKS_URL and FACTORY_JWT_JWKS_FILE are both set: keep one of them."
+            )
+        if not self.jwt_enabled and (self.jwt_issuer or self.jwt_audience):
+            raise ValueError(
+                "FACTORY_JWT_ISSUER and FACTORY_JWT_AUDIENCE do nothing without keys: set "
+                "FACTORY_JWT_JWKS_URL or FACTORY_JWT_JWKS_FILE too."
             )
         if self.jwt_enabled and not (self.jwt_issuer and self.jwt_audience):
             raise ValueError(

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.errors import CATALOGUE, Kind
+from app.refusals.gates import GATE_KEYS, gate_code
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 """The option that every command has."""
@@ -25,6 +26,21 @@ EXIT_CODES = {
     Kind.CONFLICT: 6,
     Kind.PRECONDITION: 7,
     Kind.UNAVAILABLE: 8,
+}
+
+# The catalogue speaks of HTTP; here is said what has a command.
+_LEASE = "opens it for a while: factory gate lease {gate} --reason '…'"
+_REMEDIES: Mapping[str, str] = {
+    **{gate_code(gate): f"an operator {_LEASE}" for gate in GATE_KEYS},
+    "delivery_gate_closed": f"an admin {_LEASE}",
+    "gate_sealed": "an admin unseals it: factory gate seal {gate} --undo --reason '…'",
+    "unauthenticated": "use a key that is in force, in FACTORY_API_KEY; an admin makes one: factory"
+    " key create. With the embedded database the first one lies in admin.key in the data directory",
+    "template_collection_not_found": "see what there is: factory template list",
+    "template_family_not_found": "see what there is: factory template list",
+    "unit_not_found": "see what there is: factory piece list",
+    "gate_not_found": "see what there is: factory gate list",
+    "api_key_not_found": "see what there is: factory key list",
 }
 
 _LISTED_APART = ("errors", "items")
@@ -88,7 +104,9 @@ def explained(problem: Mapping[str, Any]) -> str:
             for member in spec.members
             if member.name in problem and member.name not in _LISTED_APART
         ]
-        lines.append(f"  What helps: {_remedy(problem, spec.kind) or spec.remedy}")
+        gate = str(problem.get("gate", "")).removeprefix("iu_core.")
+        remedy = _REMEDIES.get(code, "").format(gate=gate) or spec.remedy
+        lines.append(f"  What helps: {remedy}")
     if "request_id" in problem:
         lines.append(f"  Request: {problem['request_id']}")
     return "\n".join(lines)
@@ -99,16 +117,6 @@ def _place(error: Mapping[str, Any]) -> str:
     line = [f"line {error['line']}"] if "line" in error else []
     place = ", ".join([*line, *filter(None, [error["pointer"]])])
     return f"{place}: " if place else ""
-
-
-def _remedy(problem: Mapping[str, Any], kind: Kind) -> str | None:
-    # The catalogue speaks of HTTP; whoever stands at a closed gate here has commands for it.
-    if kind is not Kind.GATE:
-        return None
-    gate = str(problem.get("gate", "")).removeprefix("iu_core.")
-    if problem.get("code") == "gate_sealed":
-        return f"an admin unseals it: factory gate seal {gate} --undo --reason '…'"
-    return f"an operator opens it for a while: factory gate lease {gate} --reason '…'"
 
 
 def print_json(document: object) -> None:

@@ -9,9 +9,10 @@ them, so that a client's command does not wait for a server's libraries (a test 
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import app
 from app.cli import (
@@ -30,8 +31,22 @@ from app.cli.output import exit_code, explained, fail, say
 from app.errors import Refusal, StartupError
 from app.settings import SettingsError
 
+
+class Commands(TyperGroup):
+    """The commands, whose complaints about an argument are in the words of who typed it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises typer.BadParameter for what it can't take."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 cli = typer.Typer(
     name="factory",
+    cls=Commands,
     help="Composes durable, verifiable products from versioned templates when events arrive.",
     epilog="Exit codes: 0 done, 1 a defect or no start, 2 the input, 3 the caller, 4 no such thing,"
     " 5 a closed gate, 6 the state of what is stored, 7 a precondition, 8 not now.",

@@ -1,7 +1,7 @@
 """Wrappers of the composing functions."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -34,11 +34,14 @@ class ComposeItem:
     request_id: UUID
 
 
+_FIELDS = tuple(field.name for field in fields(ComposeItem))
+
+
 def _arguments(
     items: Sequence[ComposeItem], operation_id: UUID | None, *, window: bool
 ) -> tuple[object, ...]:
-    columns = zip(*(astuple(item) for item in items), strict=True)
-    return (*(list(column) for column in columns), operation_id, window)
+    columns = ([getattr(item, name) for item in items] for name in _FIELDS)
+    return (*columns, operation_id, window)
 
 
 async def compose_many(database: Database, items: Sequence[ComposeItem]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from sqlalchemy import RowMapping, Select, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.db.failures import is_disconnect, is_turned_away, is_undone
+from app.db.failures import is_blocked, is_disconnect, is_turned_away, is_undone
 from app.db.limits import CALL, IDLE_IN_TRANSACTION_MS, Limits
 
 Answer = TypeVar("Answer")
@@ -82,7 +82,8 @@ class Transaction:
 class Database:
     """A pool of connections to one database, opened lazily and closed by `close`.
 
-    `call` are the limits of an ordinary call, which every connection starts with.
+    `call` are the limits of an ordinary call, which every connection starts with. What ran into
+    them is sent again unless `repeats_blocked` is false.
     """
 
     def __init__(
@@ -92,9 +93,11 @@ class Database:
         pool_size: int = 10,
         pool_timeout_s: float = 2.0,
         call: Limits = CALL,
+        repeats_blocked: bool = True,
     ) -> None:
         self._url = url
         self._call = call
+        self._repeats_blocked = repeats_blocked
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
@@ -245,7 +248,8 @@ class Database:
             # The idle connections are probably as dead: those that are there now are left out.
             self._generation += 1
         unknown = lost and sent
-        if is_undone(error) or is_turned_away(error) or (lost and (repeatable or not unknown)):
+        undone = is_undone(error) and (self._repeats_blocked or not is_blocked(error))
+        if undone or is_turned_away(error) or (lost and (repeatable or not unknown)):
             raise _SendAgainError(error, outcome_unknown=unknown) from error
 
     @asynccontextmanager

@@ -8,7 +8,8 @@ one else has to know.
 import asyncpg
 from sqlalchemy import exc as sa_exc
 
-_SERIALIZATION = frozenset({"40001", "40P01", "55P03", "57014"})
+_BLOCKED = frozenset({"55P03", "57014"})
+_SERIALIZATION = frozenset({"40001", "40P01"})
 _CONNECTION_PREFIXES = ("08", "57P0")
 _TOO_MANY_CONNECTIONS = "53300"
 
@@ -63,6 +64,13 @@ def is_unreachable(error: BaseException) -> bool:
 
 def is_undone(error: BaseException) -> bool:
     """Whether the server itself undid the transaction and the same call may be sent again."""
-    return sqlstate_of(error) in _SERIALIZATION or isinstance(
-        cause_of(error), asyncpg.exceptions.InvalidCachedStatementError
+    return (
+        sqlstate_of(error) in _SERIALIZATION
+        or is_blocked(error)
+        or isinstance(cause_of(error), asyncpg.exceptions.InvalidCachedStatementError)
     )
+
+
+def is_blocked(error: BaseException) -> bool:
+    """Whether it waited for a lock, or took, longer than its limits allow."""
+    return sqlstate_of(error) in _BLOCKED

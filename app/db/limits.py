@@ -32,6 +32,9 @@ class Limits:
 CALL = Limits(statement_ms=5_000, lock_ms=2_000)
 """One ordinary call; what every connection starts with."""
 
+COALESCED = Limits(statement_ms=5_000, lock_ms=200)
+"""A call for many requests at once: a held lock would stall all of them."""
+
 BULK = Limits(statement_ms=60_000, lock_ms=2_000)
 """An atomic bulk, a rollback, an integrity check."""
 

@@ -61,7 +61,6 @@ SUMMARY = table(
     column("events", BigInteger),
     column("matches", BigInteger),
     column("diverges", BigInteger),
-    column("actors", BigInteger),
     column("first_at", _TIME),
     column("last_at", _TIME),
     schema="iu_core",

@@ -7,6 +7,7 @@
       views/<name>.sql                one view each, file name = view name
       grants/*.sql                    applied in the order of their names
       order.txt                       the order in which functions and views are created
+      distribution.txt                where tables would lie on a distributed database; for tests
 
 The head of every function's and view's file says who may use it, in one of the forms
 `-- grant: iu_app`, `-- grant: iu_app, iu_reader`, `-- grant: owner only`.

@@ -223,6 +223,7 @@ _WRITABLE = """
     SELECT c.relname AS name
       FROM pg_catalog.pg_class AS c
      WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p', 'v')
-       AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+       AND (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+            OR has_any_column_privilege(c.oid, 'INSERT, UPDATE'))
      ORDER BY c.relname
 """

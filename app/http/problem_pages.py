@@ -54,7 +54,7 @@ def list_page(problems: Sequence[ExplainedProblem]) -> str:
         "Refusals",
         '<nav><a href="/docs">The API</a></nav><h1>Refusals</h1>'
         "<p>Whatever the factory does not do, it refuses with one of these codes. Each has one"
-        " meaning and one remedy. A refusal stores nothing and consumes no idempotency key.</p>"
+        " meaning and one remedy. A refusal changes nothing and consumes no idempotency key.</p>"
         f"{groups}",
     )
 

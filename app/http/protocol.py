@@ -37,3 +37,6 @@ class ProblemProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: an upgrade may be ignored (RFC 9110 §7.8), and nobody shall fill the log."""

@@ -12,8 +12,8 @@ the router       with the handlers of refusals
 from collections.abc import Sequence
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
+from app.http.cors import ProblemCORS
 from app.http.last_resort import LastResort
 from app.http.methods import HeadAndOptions
 from app.metrics import Metrics
@@ -35,7 +35,7 @@ def add_outer_layers(app: FastAPI, *, metrics: Metrics, cors_origins: Sequence[s
     app.add_middleware(LastResort)
     if cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            ProblemCORS,
             allow_origins=list(cors_origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
             allow_headers=list(_TAKEN),

@@ -25,7 +25,7 @@ Whatever the factory does not do, it refuses with a problem document (RFC 9457,
 `application/problem+json`). `code` is stable and has one meaning, one status and one remedy;
 `type` is the path of a page that explains it. Beside the members below every problem carries
 `type`, `title`, `status`, `detail`, `instance` (the path that was asked), `code` and `request_id`,
-which is in the logs and in the `X-Request-ID` header. A refusal stores nothing and consumes no
+which is in the logs and in the `X-Request-ID` header. A refusal changes nothing and consumes no
 idempotency key.
 
 Checks come in this order, and the first that fails answers: who is calling, what the request says

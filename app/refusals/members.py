@@ -68,7 +68,8 @@ LINE = Member(
 ITEMS = Member(
     "items",
     list[RefusedItem],
-    "Of an atomic bulk: every item that was refused. The problem's own `code` is the first one's.",
+    "Of an atomic bulk: every item that was refused. The problem's own `code` is the first one's."
+    " `earlier_ordinal` names an item of the same bulk that it conflicts with.",
     [{"ordinal": 2, "code": "template_not_marked"}],
     required=False,
     special=True,

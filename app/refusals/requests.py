@@ -37,14 +37,36 @@ CALLERS = (
         "actor_not_allowed",
         Kind.CALLER,
         403,
-        "The key may not act as this actor",
-        "The actor is outside the key's actor prefixes, or what was asked for belongs to an actor"
-        " whom the key may not read.",
-        "Leave `actor` out, to act as the key's own, or name a tag within the key's prefixes.",
+        "The actor is outside the key's reach",
+        "The key may neither act as nor read the `actor` that was asked for. Where none is named,"
+        " something of another actor's was asked for, such as the instance that the event composed"
+        " before.",
+        "Leave `actor` out, to act as the key's own, or name a tag within the key's prefixes. Where"
+        " the instance is another actor's, ask somebody who may read it.",
         (
             Member("actor", str, "The actor that was asked for.", "billing-eu", required=False),
             ITEMS,
         ),
+    ),
+    RefusalSpec(
+        "origin_not_allowed",
+        Kind.CALLER,
+        403,
+        "Pages of this origin may not send this",
+        "A browser asked whether a page of another origin may send a request (a CORS preflight),"
+        " and it may not.",
+        "Where `disallowed` names the origin, whoever runs the service adds it to"
+        " `FACTORY_CORS_ORIGINS`. Methods and headers are those that the API uses: look in"
+        " `/docs`.",
+        (
+            Member(
+                "disallowed",
+                list[str],
+                "What is not allowed: `origin`, `method`, `headers` or `private-network`.",
+                ["origin"],
+            ),
+        ),
+        asked="/gates",
     ),
 )
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.dependencies import DatabaseDep, MetricsDep, RunnerDep
+from app.dependencies import CoalescerDep, DatabaseDep, MetricsDep, RunnerDep
 from app.http.accepted import ACCEPTED, accepted
 from app.http.route import FactoryRoute, bulk
 from app.problems import refusals
@@ -92,7 +92,7 @@ def _say_how_it_came(response: Response, result: Composed | DryRun) -> Composed 
 async def instantiate_from_event(
     order: InstantiateFromEvent,
     caller: Producer,
-    database: DatabaseDep,
+    coalescer: CoalescerDep,
     metrics: MetricsDep,
     response: Response,
 ) -> Composed | DryRun:
@@ -102,7 +102,7 @@ async def instantiate_from_event(
     or a new version was published; with other data it is a conflict. A dry run does everything but
     write.
     """
-    result = await composing.compose_from_event(database, metrics, caller, order)
+    result = await composing.compose_from_event(coalescer, metrics, caller, order)
     return _say_how_it_came(response, result)
 
 

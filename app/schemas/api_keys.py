@@ -77,7 +77,6 @@ class CreateApiKey(WireModel):
             "scope": "producer",
             "actor": "billing",
             "actor_prefixes": ["billing-", "billing:"],
-            "expires_at": "2026-06-01T12:00:00Z",
         }
     )
 
@@ -114,6 +113,8 @@ class ApiKey(WireModel):
 
 class ApiKeyPage(WireModel):
     """API keys, the oldest first."""
+
+    model_config = with_example({"items": [_KEY], "next_page_token": None})
 
     items: list[ApiKey]
     next_page_token: str | None

@@ -75,13 +75,19 @@ class InlinePiece(WireModel):
     axes: Axes = Field(default_factory=dict, description="Of a piece that is newly made.")
 
 
+# Pydantic puts these into the locations of errors, among the names of the body's members: so they
+# are what no name in a body can be (`app.http.invalid`).
+_UNIT = "\0unit"
+_CONTENT = "\0content"
+
+
 def _kind(value: Any) -> str:
     named = value.get("unit_id") if isinstance(value, dict) else getattr(value, "unit_id", None)
-    return "content" if named is None else "unit"
+    return _CONTENT if named is None else _UNIT
 
 
 PieceSpec = Annotated[
-    Annotated[KnownPiece, Tag("unit")] | Annotated[InlinePiece, Tag("content")],
+    Annotated[KnownPiece, Tag(_UNIT)] | Annotated[InlinePiece, Tag(_CONTENT)],
     Discriminator(_kind),
 ]
 

@@ -46,6 +46,8 @@ _INSTANCE_EXAMPLE: dict[str, Any] = {
     "warnings": [],
 }
 
+_OPERATION = "0d6f4a7e-9a51-4c0c-8f3e-1b2a3c4d5e6f"
+
 
 class InstantiateFromEvent(WireModel):
     """One instance to compose. Event, template and suffix together are its identity."""
@@ -194,6 +196,17 @@ class DryRun(WireModel):
 
 class BulkAnswer(WireModel):
     """What an atomic bulk came to: the counts add up to the number of items."""
+
+    model_config = with_example(
+        {
+            "operation_id": _OPERATION,
+            "total": 1,
+            "composed": 1,
+            "replayed": 0,
+            "dry_runs": 0,
+            "items": [{"outcome": "composed", **_INSTANCE_EXAMPLE, "operation_id": _OPERATION}],
+        }
+    )
 
     operation_id: UUID = Field(description="Stored with each instance; a rollback can select it.")
     total: int

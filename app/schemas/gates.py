@@ -108,6 +108,8 @@ class Gate(WireModel):
 class GatePage(WireModel):
     """Gates, sorted by key."""
 
+    model_config = with_example({"items": [_GATE], "next_page_token": None})
+
     items: list[Gate]
     next_page_token: str | None
 
@@ -272,6 +274,8 @@ class GateChange(WireModel):
 
 class GateHistoryPage(WireModel):
     """A gate's history, the newest first."""
+
+    model_config = with_example({"items": [_HISTORY], "next_page_token": None})
 
     items: list[GateChange]
     next_page_token: str | None

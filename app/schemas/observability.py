@@ -175,22 +175,21 @@ class TemplateModeSummary(WireModel):
     events: int
     matches: int | None = Field(description="null for dry runs: nothing came out of them.")
     diverges: int | None
-    actors: int | None
-    first_at: Timestamp
-    last_at: Timestamp
+    first_at: Timestamp | None
+    last_at: Timestamp | None
 
 
 class ModeTotals(WireModel):
     """All templates together."""
 
-    live: int = Field(description="Event-composed instances, counted in the event log.")
+    live: int = Field(description="Event-composed instances, from the counters.")
     dry_run: int = Field(description="Dry runs, counted in the command record.")
     matches: int
     diverges: int
 
 
 class EventSummary(WireModel):
-    """The rollup per template and mode, counted row by row."""
+    """The rollup per template and mode."""
 
     model_config = with_example(
         {
@@ -203,7 +202,6 @@ class EventSummary(WireModel):
                     "events": 12,
                     "matches": 12,
                     "diverges": 0,
-                    "actors": 2,
                     "first_at": "2026-03-02T09:00:00Z",
                     "last_at": "2026-03-06T16:20:00Z",
                 }

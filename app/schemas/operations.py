@@ -108,6 +108,8 @@ class Operation(WireModel):
 class OperationPage(WireModel):
     """Operations, newest first."""
 
+    model_config = with_example({"items": [OPERATION_EXAMPLE], "next_page_token": None})
+
     items: list[Operation]
     next_page_token: str | None
 
@@ -120,25 +122,26 @@ class OperationList(Page):
     actor: Actor | None = None
 
 
+_ITEM_EXAMPLE = {
+    "ordinal": 17,
+    "outcome": "refused",
+    "instance_collection_id": None,
+    "code": "template_collection_not_found",
+    "details": {"template": "tpl:wf:onboarding/v9"},
+    "attempted_at": "2026-03-02T09:00:01Z",
+    "event_id": _ID,
+    "event_type": "employee.hired",
+    "template": "tpl:wf:onboarding/v9",
+    "suffix": "ada-lovelace",
+    "actor": "billing",
+    "emit_mode": "live",
+}
+
+
 class OperationItem(WireModel):
     """One item of an operation, and what became of it."""
 
-    model_config = with_example(
-        {
-            "ordinal": 17,
-            "outcome": "refused",
-            "instance_collection_id": None,
-            "code": "template_collection_not_found",
-            "details": {"template": "tpl:wf:onboarding/v9"},
-            "attempted_at": "2026-03-02T09:00:01Z",
-            "event_id": _ID,
-            "event_type": "employee.hired",
-            "template": "tpl:wf:onboarding/v9",
-            "suffix": "ada-lovelace",
-            "actor": "billing",
-            "emit_mode": "live",
-        }
-    )
+    model_config = with_example(_ITEM_EXAMPLE)
 
     ordinal: int = Field(description="Its place, from 1.")
     outcome: ItemOutcome
@@ -159,6 +162,8 @@ class OperationItem(WireModel):
 
 class OperationItemPage(WireModel):
     """Items of an operation, in their order."""
+
+    model_config = with_example({"items": [_ITEM_EXAMPLE], "next_page_token": None})
 
     items: list[OperationItem]
     next_page_token: str | None

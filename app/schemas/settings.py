@@ -34,6 +34,18 @@ _SETTING = {
     "reason": "strict intake from now on",
 }
 
+_HISTORY = {
+    "history_id": 43,
+    "setting": "iu_core.unknown_event_types",
+    "action": "set",
+    "actor": "ops-anna",
+    "principal": "anna@example.org",
+    "reason": "strict intake from now on",
+    "request_id": "5b9a1f0c-6c1e-4b52-9d0e-2f8f4f6f7a10",
+    "occurred_at": "2025-06-01T12:00:00Z",
+    "details": {"before": "inert", "after": "refuse"},
+}
+
 
 class Setting(WireModel):
     """One of the two settings, and who set it last, when and why."""
@@ -49,6 +61,8 @@ class Setting(WireModel):
 
 class SettingPage(WireModel):
     """The settings, sorted by key."""
+
+    model_config = with_example({"items": [_SETTING], "next_page_token": None})
 
     items: list[Setting]
     next_page_token: str | None
@@ -75,19 +89,7 @@ class SettingSet(Setting):
 class SettingChange(WireModel):
     """One entry of a setting's history."""
 
-    model_config = with_example(
-        {
-            "history_id": 43,
-            "setting": "iu_core.unknown_event_types",
-            "action": "set",
-            "actor": "ops-anna",
-            "principal": "anna@example.org",
-            "reason": "strict intake from now on",
-            "request_id": "5b9a1f0c-6c1e-4b52-9d0e-2f8f4f6f7a10",
-            "occurred_at": "2025-06-01T12:00:00Z",
-            "details": {"before": "inert", "after": "refuse"},
-        }
-    )
+    model_config = with_example(_HISTORY)
 
     history_id: int
     setting: str
@@ -102,6 +104,8 @@ class SettingChange(WireModel):
 
 class SettingHistoryPage(WireModel):
     """A setting's history, the newest first."""
+
+    model_config = with_example({"items": [_HISTORY], "next_page_token": None})
 
     items: list[SettingChange]
     next_page_token: str | None

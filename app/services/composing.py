@@ -22,23 +22,29 @@ from app.schemas.composing import (
     WouldBeRefused,
 )
 from app.security import Caller, Scope
+from app.services.coalescer import Coalescer
 
 _OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
     "ok": "composed",
     "idempotent_replay": "idempotent_replay",
 }
 
+_WITHIN_THE_BULK = (
+    "Two items of the bulk have the same event, template and suffix, and different `fields`."
+    " Nothing of it was kept."
+)
+
 
 async def compose_from_event(
-    database: Database, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
+    coalescer: Coalescer, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
 ) -> Composed | DryRun:
     """The instance of one event, newly composed or as it was; or what a dry run says.
 
-    Refuses with whatever the orchestrator decides, in the order of its checks, and with
-    `actor_not_allowed` for an actor that the key may not use.
+    Refuses with whatever the orchestrator decides, in the order of its checks, with
+    `actor_not_allowed` for an actor that the key may not use, and with `overloaded` where too many
+    wait for their turn.
     """
-    item = _item(caller, order, caller.request_id)
-    (answer,) = await db.compose_many(database, [item])
+    answer = await coalescer.compose(_item(caller, order, caller.request_id))
     if _is_refused(answer):
         raise _refusal(answer)
     result = _result(answer)
@@ -67,8 +73,8 @@ async def compose_bulk(
     operation_id = uuid4()
     items = [_item(caller, order, uuid4()) for order in orders]
     answers = await db.compose_atomic(database, items, operation_id, window=gate_window)
-    if refused := [answer for answer in answers if _is_refused(answer)]:
-        raise _bulk_refusal(refused)
+    if any(_is_refused(answer) for answer in answers):
+        raise _bulk_refusal(answers)
     results = [_result(answer) for answer in answers]
     for result in results:
         metrics.outcome(result.outcome)
@@ -100,13 +106,36 @@ def _refusal(answer: Mapping[str, Any]) -> Refusal:
     return refusal_from_status({"status": answer["status"], **answer["details"]})
 
 
-def _bulk_refusal(refused: Sequence[Mapping[str, Any]]) -> Refusal:
-    items = [
-        {"ordinal": answer["ordinal"], "code": answer["status"], **answer["details"]}
-        for answer in refused
+def _bulk_refusal(answers: Sequence[Mapping[str, Any]]) -> Refusal:
+    composed = {
+        answer["instance_collection_id"]: answer["ordinal"]
+        for answer in answers
+        if answer["status"] == "ok" and answer["would_be"] is None
+    }
+    refused = [
+        (answer, _members(answer, composed.get(answer["instance_collection_id"])))
+        for answer in answers
+        if _is_refused(answer)
     ]
-    first = refused[0]
-    return refusal_from_status({"status": first["status"], **first["details"], "items": items})
+    items = [
+        {"ordinal": answer["ordinal"], "code": answer["status"], **members}
+        for answer, members in refused
+    ]
+    first, members = refused[0]
+    within = members.pop("earlier_ordinal", None) is not None
+    return refusal_from_status(
+        {"status": first["status"], **members, "items": items},
+        detail=_WITHIN_THE_BULK if within else None,
+    )
+
+
+def _members(answer: Mapping[str, Any], earlier_ordinal: int | None) -> dict[str, Any]:
+    """What is told of a refused item. What it conflicts with may be gone with the bulk."""
+    members = dict(answer["details"])
+    if answer["status"] == "idempotency_conflict" and earlier_ordinal is not None:
+        del members["instance_collection_id"]
+        members["earlier_ordinal"] = earlier_ordinal
+    return members
 
 
 def _result(answer: Mapping[str, Any]) -> Composed | DryRun:

@@ -1,6 +1,7 @@
 """Reading instances. A producer sees what its own actors composed, a viewer everything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -37,8 +38,8 @@ async def list_instances(database: Database, caller: Caller, query: InstanceList
     """
 
     async def work(transaction: Transaction) -> InstancePage:
-        template_ids = await _templates(transaction, query)
-        return await _page(transaction, caller, query, template_ids)
+        walk = await template_walk(transaction, _INSTANCES, query.template, query)
+        return await _page(transaction, caller, query, walk, await _templates(transaction, query))
 
     return await database.run(work)
 
@@ -49,8 +50,8 @@ async def list_template_instances(
     """One template's instances, newest first. Refuses like `list_instances`."""
 
     async def work(transaction: Transaction) -> InstancePage:
-        template_id = await template_id_of(transaction, reference)
-        return await _page(transaction, caller, query, [template_id])
+        walk = await template_walk(transaction, _INSTANCES, reference, query)
+        return await _page(transaction, caller, query, walk)
 
     return await database.run(work)
 
@@ -134,16 +135,54 @@ async def template_id_of(transaction: Transaction, reference: str) -> UUID:
     return template_id
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateWalk:
+    """Going page by page through a list that may be of one template.
+
+    `pinned` is that template, or empty. What the reference to it meant when the walk began is kept
+    in the page tokens: a version that is published meanwhile does not disturb who is under way.
+    """
+
+    keyset: Keyset
+    within: Mapping[str, object]
+    pinned: tuple[UUID, ...]
+    position: Position | None
+
+    def token_after(self, position: Position | None) -> str | None:
+        """The token of the page after the position; None: there is no further page."""
+        after = None if position is None else (*self.pinned, *position)
+        return token_after(self.keyset, after, self.within)
+
+
+async def template_walk(
+    transaction: Transaction, keyset: Keyset, reference: str | None, query: Page
+) -> TemplateWalk:
+    """A walk through the list of the keyset: it begins, or goes on with the query's page token.
+
+    Takes the reference to the template that the list is of; None: it is of all. Refuses with
+    `template_collection_not_found`, `template_not_marked`, and `invalid_input` for a page token of
+    another list.
+    """
+    asked = query.model_dump(exclude={"limit", "page_token"})
+    if reference is None:
+        return TemplateWalk(keyset, asked, (), keyset.position(query.page_token, asked))
+    within = asked | {"template": reference}
+    of_one = Keyset(f"{keyset.name} of one template", (UUID, *keyset.types))
+    begun = of_one.position(query.page_token, within)
+    if begun is None:
+        pinned = (await template_id_of(transaction, reference),)
+        return TemplateWalk(of_one, within, pinned, None)
+    return TemplateWalk(of_one, within, begun[:1], begun[1:])
+
+
 async def _templates(transaction: Transaction, query: InstanceList) -> list[UUID] | None:
-    wanted: set[UUID] | None = None
-    if query.template is not None:
-        wanted = {await template_id_of(transaction, query.template)}
-    if query.family is not None or query.version is not None:
-        found = await db.template_ids(transaction, query.family, query.version)
-        if not found and query.family is not None:
-            raise await _no_such_version(transaction, query.family, query.version)
-        wanted = set(found) if wanted is None else wanted.intersection(found)
-    return None if wanted is None else sorted(wanted)
+    """What family and version name; None: they are not asked for."""
+    if query.family is None and query.version is None:
+        return None
+    found = await db.template_ids(transaction, query.family, query.version)
+    if not found and query.family is not None:
+        raise await _no_such_version(transaction, query.family, query.version)
+    return found
 
 
 async def _no_such_version(transaction: Transaction, family: str, version: str | None) -> Refusal:
@@ -156,18 +195,22 @@ async def _page(
     transaction: Transaction,
     caller: Caller,
     query: ComposedWithin,
-    template_ids: list[UUID] | None,
+    walk: TemplateWalk,
+    among: Sequence[UUID] | None = None,
 ) -> InstancePage:
-    filters = filters_of(caller, query, template_ids)
-    within = query.model_dump(exclude={"limit", "page_token"}) | {"templates": template_ids}
-    position = _INSTANCES.position(query.page_token, within)
+    filters = filters_of(caller, query, _both(walk.pinned, among))
     items, after = await db.list_instances(
-        transaction, list(StoredInstance.model_fields), filters, position, query.limit
+        transaction, list(StoredInstance.model_fields), filters, walk.position, query.limit
     )
     return InstancePage(
-        items=[StoredInstance(**item) for item in items],
-        next_page_token=token_after(_INSTANCES, after, within),
+        items=[StoredInstance(**item) for item in items], next_page_token=walk.token_after(after)
     )
+
+
+def _both(pinned: Sequence[UUID], among: Sequence[UUID] | None) -> Sequence[UUID] | None:
+    if not pinned:
+        return among
+    return [one for one in pinned if among is None or one in among]
 
 
 def token_after(
@@ -180,7 +223,7 @@ def token_after(
 def filters_of(
     caller: Caller,
     query: ComposedWithin,
-    template_ids: list[UUID] | None,
+    template_ids: Sequence[UUID] | None,
     *,
     events_only: bool = False,
 ) -> InstanceFilters:

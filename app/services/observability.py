@@ -42,7 +42,7 @@ from app.schemas.observability import (
     Unversioned,
 )
 from app.security import Caller
-from app.services.instances_read import filters_of, template_id_of, token_after
+from app.services.instances_read import filters_of, template_walk, token_after
 
 _TEMPLATES = Keyset("observed templates", (str,))
 _EVENTS = Keyset("events", (datetime, UUID))
@@ -73,28 +73,25 @@ async def observe_events(database: Database, caller: Caller, query: EventList) -
     """
 
     async def work(transaction: Transaction) -> LoggedEventPage:
-        template_ids = None
-        if query.template is not None:
-            template_ids = [await template_id_of(transaction, query.template)]
-        within = query.model_dump(exclude={"limit", "page_token"}) | {"template": template_ids}
+        walk = await template_walk(transaction, _EVENTS, query.template, query)
         items, after = await instances_db.list_instances(
             transaction,
             list(LoggedEvent.model_fields),
-            filters_of(caller, query, template_ids, events_only=True),
-            _EVENTS.position(query.page_token, within),
+            filters_of(caller, query, walk.pinned or None, events_only=True),
+            walk.position,
             query.limit,
         )
         return LoggedEventPage(
             items=[LoggedEvent(**item) for item in items],
-            next_page_token=token_after(_EVENTS, after, within),
+            next_page_token=walk.token_after(after),
         )
 
     return await database.run(work)
 
 
 async def summarise_events(database: Database) -> EventSummary:
-    """The rollup per template and mode. It counts rows, and has a bulk's time for that."""
-    rows = await database.run(db.summary, limits=BULK)
+    """The rollup per template and mode."""
+    rows = await database.run(db.summary)
     events: Counter[str] = Counter()
     for row in rows:
         events[row["emit_mode"]] += row["events"]

@@ -21,7 +21,7 @@ from app.schemas.templates import (
     TemplatePiece,
     TemplatePiecePage,
 )
-from app.services.instances_read import template_id_of
+from app.services.instances_read import template_id_of, template_walk
 from app.services.piece_diff import piece_changes
 
 _TEMPLATES = Keyset("templates", (str, int))
@@ -75,17 +75,18 @@ async def get_template(
 async def list_template_pieces(database: Database, reference: str, page: Page) -> TemplatePiecePage:
     """A template's pieces with their content, in order.
 
-    A family's pages are those of the version that is current when each is asked for. Refuses with
-    `template_collection_not_found`, `template_not_marked`, and `invalid_input` for a page token of
-    another template, or of a version that is no longer current.
+    A family's pages are those of the version that was current when the first was asked for. Refuses
+    with `template_collection_not_found`, `template_not_marked`, and `invalid_input` for a page
+    token of another reference.
     """
 
     async def work(tx: Transaction) -> TemplatePiecePage:
-        template_id = await template_id_of(tx, reference)
-        within = {"template": template_id}
-        position = _PIECES.position(page.page_token, within)
-        rows = await db.pieces(tx, template_id, position, page.limit)
-        found = _PIECES.page(rows, page.limit, lambda row: (row["position"],), within)
+        walk = await template_walk(tx, _PIECES, reference, page)
+        (template_id,) = walk.pinned
+        rows = await db.pieces(tx, template_id, walk.position, page.limit)
+        found = walk.keyset.page(
+            rows, page.limit, lambda row: (template_id, row["position"]), walk.within
+        )
         return TemplatePiecePage(
             items=[TemplatePiece(**row) for row in found.items],
             next_page_token=found.next_page_token,

@@ -40,7 +40,10 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     v_window boolean := coalesce(p_window, false);
+    v_before iu_core.iu_compose_item[];
     v_items  iu_core.iu_compose_item[];
+    v_now    timestamptz;
+    v_stored uuid[];
 BEGIN
     v_items := iu_core.fn_iu_compose_prepare(
         p_event_ids, p_event_types, p_templates, p_suffixes, p_actors, p_emit_modes, p_reasons,
@@ -50,18 +53,14 @@ BEGIN
     v_items := iu_core.fn_iu_compose_judge(v_items);
 
     IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
-        v_items := iu_core.fn_iu_compose_admit(v_items, v_window);
+        v_before := v_items;
+        v_items := iu_core.fn_iu_compose_admit(v_before, v_window);
+        v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);
         IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
-            v_items := iu_core.fn_iu_compose_claim(v_items, p_reasons, p_data, p_operation_id);
-            v_items := iu_core.fn_iu_compose_reopen(v_items);
-            -- Left over are the later ordinals of a claimed key, and keys with a tombstone.
-            IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
-                v_items := iu_core.fn_iu_compose_judge(v_items);
-                IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
-                    RAISE EXCEPTION USING ERRCODE = '40001',
-                        MESSAGE = 'a tombstone was released between two looks at it';
-                END IF;
-            END IF;
+            v_now := iu_core.fn_iu_now();
+            v_items := iu_core.fn_iu_compose_claim(v_items, v_now);
+            PERFORM iu_core.fn_iu_compose_write(v_items, p_reasons, p_data, p_operation_id, v_now);
+            v_items := iu_core.fn_iu_compose_settle(v_items);
         END IF;
         IF v_window THEN
             PERFORM iu_core.fn_iu_gate_window_note(v_items, p_reasons, p_operation_id);
@@ -69,6 +68,10 @@ BEGIN
     END IF;
 
     PERFORM iu_core.fn_iu_compose_record(v_items);
-    RETURN QUERY SELECT * FROM iu_core.fn_iu_compose_answer(v_items);
+    v_stored := ARRAY(SELECT i.instance_id FROM unnest(v_items) AS i
+                       WHERE i.status = 'idempotent_replay'
+                          OR (i.status = 'ok' AND i.emit_mode = 'live' AND NOT i.claimed));
+    RETURN QUERY
+    SELECT * FROM iu_core.fn_iu_compose_answer(v_items, p_operation_id, v_now, v_stored);
 END
 $$;

@@ -1,12 +1,13 @@
 -- grant: owner only
--- The item, as the one that newly composes its instance.
-CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_won(p_item iu_core.iu_compose_item)
+-- The item, as the one that newly composes its instance. In SQL, so that it becomes part of the
+-- query that asks for it: as a call of its own it cost more than a tenth of an INSERT.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_won(i iu_core.iu_compose_item)
 RETURNS iu_core.iu_compose_item
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE sql IMMUTABLE
 AS $$
-BEGIN
-    p_item.status := 'ok';
-    p_item.claimed := true;
-    RETURN p_item;
-END
+    SELECT ROW(
+        i.ordinal, 'ok'::text, true, i.event_id, i.reference_id, i.instance_id, i.template_id,
+        i.request_id, i.template_ref, i.event_type, i.suffix, i.actor, i.emit_mode, i.data_digest,
+        i.composition_digest, i.require_current, i.allowed_actors, i.principal, i.lease_ids,
+        i.warnings, i.details, i.template_key, i.family_key, i.piece_count)::iu_core.iu_compose_item
 $$;

@@ -1,6 +1,6 @@
 -- grant: owner only
 -- Writes what belongs to newly claimed instances: lineage, event log and one outbox row each, one
--- INSERT per table, in key order.
+-- INSERT per table. Their keys are claimed, so nobody is waited for, in whatever order.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_write(
     p_items iu_core.iu_compose_item[], p_reasons text[], p_data text[], p_operation_id uuid,
     p_now timestamptz)
@@ -12,8 +12,7 @@ BEGIN
            (instance_collection_id, template_collection_id, composed_at, composition_digest)
     SELECT i.instance_id, i.template_id, p_now, i.composition_digest
       FROM unnest(p_items) AS i
-     WHERE i.claimed
-     ORDER BY i.instance_id;
+     WHERE i.claimed;
 
     INSERT INTO iu_core.iu_auto_instantiate_event_log
            (instance_collection_id, event_id, reference_id, template_collection_id, operation_id,
@@ -21,25 +20,18 @@ BEGIN
             data, warnings)
     SELECT i.instance_id, i.event_id, i.reference_id, i.template_id, p_operation_id,
            i.request_id, p_now, i.event_type, i.suffix, i.actor, i.emit_mode,
-           coalesce(i.reason, ''), i.data_digest, coalesce(i.data, '{}')::json, i.warnings
-      FROM (SELECT u.*, t.reason, t.data
-              FROM unnest(p_items) AS u
-              LEFT JOIN unnest(p_reasons, p_data) WITH ORDINALITY AS t(reason, data, ordinal)
-                     ON t.ordinal = u.ordinal) AS i
-     WHERE i.claimed
-     ORDER BY i.instance_id;
+           coalesce(p_reasons[i.ordinal], ''), i.data_digest,
+           coalesce(p_data[i.ordinal], '{}')::json, i.warnings
+      FROM unnest(p_items) AS i
+     WHERE i.claimed;
 
     INSERT INTO iu_core.event_outbox (subject_id, created_at, domain, event_type, payload)
     SELECT i.instance_id, p_now, 'iu', 'iu.template.instance_auto_composed',
-           jsonb_build_object(
-               'instance_collection_id', i.instance_id,
-               'template_collection_id', i.template_id,
-               'event_id', i.event_id,
-               'event_type', i.event_type,
-               'actor', i.actor,
-               'composition_digest', i.composition_digest)
+           jsonb_object('{instance_collection_id, template_collection_id, event_id, event_type,
+                          actor, composition_digest}',
+                        ARRAY[i.instance_id::text, i.template_id::text, i.event_id::text,
+                              i.event_type, i.actor, i.composition_digest])
       FROM unnest(p_items) AS i
-     WHERE i.claimed
-     ORDER BY i.instance_id;
+     WHERE i.claimed;
 END
 $$;

@@ -12,6 +12,7 @@
 --   label_mismatch              it is not called after its suffix
 --   data_digest_mismatch        the event's data is not what its digest was computed from
 --   instance_and_tombstone      it is there, and rolled back with its key kept
+--   tombstone_identity_mismatch its tombstone's event, reference and suffix are another instance's
 -- Whether anything is wrong is asked first, of typed columns: writing out what was expected for
 -- every sound row took twice as long as everything else.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_finding_instances(p_instance_id uuid)
@@ -81,4 +82,12 @@ AS $$
       JOIN iu_core.iu_piece_collection AS c ON c.collection_id = t.instance_collection_id
      WHERE t.released_at IS NULL
        AND (p_instance_id IS NULL OR c.collection_id = p_instance_id)
+    UNION ALL
+    SELECT 'tombstone_identity_mismatch', 'tombstone ' || t.instance_collection_id,
+           t.computed_id::text, t.instance_collection_id::text
+      FROM (SELECT b.instance_collection_id,
+                   md5(b.event_id || ':' || b.reference_id || ':' || b.suffix)::uuid AS computed_id
+              FROM iu_core.iu_instance_tombstone AS b
+             WHERE p_instance_id IS NULL OR b.instance_collection_id = p_instance_id) AS t
+     WHERE t.computed_id <> t.instance_collection_id
 $$;

@@ -5,7 +5,8 @@
 --   template_key_mismatch           the collection or the version bears another name
 --   template_piece_count_mismatch   the registry's count is not the composition's
 --   template_version_mismatch       the version row's digest is not the registry's
---   version_chain_mismatch          it supersedes a version of another family, or a later one
+--   version_chain_mismatch          it does not supersede the next lower version that counts; or it
+--                                   is withdrawn, and superseded another family's, or a later one
 --   family_without_current          versions that count, and none of them current
 --   current_log_mismatch            the log of what was current says otherwise
 --   template_without_version        no fault: marked, but without a place in a chain
@@ -23,6 +24,13 @@ AS $$
       LEFT JOIN iu_core.iu_collection_template_family AS y ON y.family_id = v.family_id
       LEFT JOIN iu_core.iu_collection_template_version AS b
              ON b.template_collection_id = v.supersedes_collection_id
+      -- Whoever enters or leaves the chain mends the links of the others, but not of withdrawn ones.
+      LEFT JOIN (SELECT n.template_collection_id,
+                        lag(n.template_collection_id) OVER (
+                            PARTITION BY n.family_id ORDER BY n.version_number) AS lower_id
+                   FROM iu_core.iu_collection_template_version AS n
+                  WHERE n.status <> 'withdrawn') AS n
+             ON n.template_collection_id = v.template_collection_id
      CROSS JOIN LATERAL (VALUES
                ('template_collection_missing', r.template_collection_id::text,
                 coalesce(c.collection_id::text, 'none'), true),
@@ -32,9 +40,12 @@ AS $$
                 y.family_key || '/v' || v.version_number, true),
                ('template_piece_count_mismatch', r.piece_count::text, p.piece_count::text, true),
                ('template_version_mismatch', r.composition_digest, v.composition_digest, true),
-               ('version_chain_mismatch', v.family_id::text, b.family_id::text, true),
+               ('version_chain_mismatch', coalesce(n.lower_id::text, 'none'),
+                coalesce(v.supersedes_collection_id::text, 'none'), v.status <> 'withdrawn'),
+               ('version_chain_mismatch', v.family_id::text, b.family_id::text,
+                v.status = 'withdrawn'),
                ('version_chain_mismatch', 'below v' || v.version_number, 'v' || b.version_number,
-                b.version_number >= v.version_number),
+                v.status = 'withdrawn' AND b.version_number >= v.version_number),
                ('template_without_version', 'a version',
                 coalesce(v.template_collection_id::text, 'none'), v.template_collection_id IS NULL)
            ) AS f(kind, expected, actual, applies)

@@ -2,7 +2,8 @@
 -- Gives the uses of the limited leases p_leases, which the call has locked, to the undecided live
 -- items in ordinal order; those for whom nothing is left are refused by the gate that ran out. A
 -- use is one newly composed instance, so of the items with one key the first that is admitted
--- pays, and the later ones are judged against it.
+-- pays, and the later ones are judged against it. What an item is given that then loses its claim to
+-- another call is not spent, but was not there for the items behind it: sent again they are admitted.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lease_allot(
     p_items iu_core.iu_compose_item[], p_leases uuid[])
 RETURNS iu_core.iu_compose_item[]

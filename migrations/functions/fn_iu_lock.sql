@@ -10,7 +10,6 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     v_class integer := iu_core.fn_iu_lock_class(p_class);
-    v_key   integer;
 BEGIN
     IF v_class IS NULL THEN
         RAISE EXCEPTION 'no advisory-lock class %', p_class;
@@ -19,17 +18,12 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '25000',
             MESSAGE = 'what is read under a lock must be read in READ COMMITTED';
     END IF;
-    FOR v_key IN
-        SELECT DISTINCT iu_core.fn_iu_lock_key(n.name)
-          FROM unnest(p_names) AS n(name)
-         WHERE n.name IS NOT NULL
-         ORDER BY 1
-    LOOP
-        IF p_shared THEN
-            PERFORM pg_catalog.pg_advisory_xact_lock_shared(v_class, v_key);
-        ELSE
-            PERFORM pg_catalog.pg_advisory_xact_lock(v_class, v_key);
-        END IF;
-    END LOOP;
+    -- A sorted subquery hands its rows on in its order, and nothing above it changes that.
+    PERFORM CASE WHEN p_shared THEN pg_catalog.pg_advisory_xact_lock_shared(v_class, k.key)
+                 ELSE pg_catalog.pg_advisory_xact_lock(v_class, k.key) END
+       FROM (SELECT DISTINCT iu_core.fn_iu_lock_key(n.name) AS key
+               FROM unnest(p_names) AS n(name)
+              WHERE n.name IS NOT NULL
+              ORDER BY 1) AS k;
 END
 $$;

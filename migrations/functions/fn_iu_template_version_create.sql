@@ -4,7 +4,7 @@
 --   p_pieces              the whole list, see fn_iu_piece_spec_errors; NULL when there are edits
 --   p_edits               edits to the current list, see fn_iu_edits_errors; NULL when there are pieces
 --   p_expected_revisions  of the version chain, that the author has seen; NULL: whichever
---   p_dry_run             writes nothing but the command record, and answers
+--   p_dry_run             (NULL is one, too) writes nothing but the command record, and answers
 --                         {"status": "ok", "would_be", "pieces", "supersedes", "warnings",
 --                         "chain_revision"}
 --   supersedes            the key of the version that was current, null when there was none
@@ -28,7 +28,7 @@ DECLARE
 BEGIN
     v_answer := iu_core.fn_iu_template_version_work(
         p_family_key, p_pieces, p_edits, p_expected_revisions, p_dry_run, p_reason, p_actor);
-    IF p_dry_run THEN
+    IF p_dry_run IS NOT FALSE THEN
         PERFORM iu_core.fn_iu_command_record_write(
             v_command, ARRAY['dry_run'], ARRAY['ok'], ARRAY[NULL::uuid], ARRAY[NULL::uuid],
             ARRAY[p_actor], ARRAY[p_principal], ARRAY[p_request_id], ARRAY[v_answer -> 'would_be']);

@@ -44,7 +44,7 @@ BEGIN
     PERFORM iu_core.fn_iu_piece_list_admit(v_draft.digests, v_draft.carried);
     v_warnings := iu_core.fn_iu_piece_list_warnings(v_draft.digests);
 
-    IF p_dry_run THEN
+    IF p_dry_run IS NOT FALSE THEN
         RETURN jsonb_build_object(
             'status', 'ok', 'warnings', v_warnings, 'supersedes', v_draft.current_key,
             'chain_revision', v_revision,

@@ -1,4 +1,4 @@
--- Refuses while it would destroy rows.
+-- Refuses while it would destroy rows, also those that are committed while it waits for a lock.
 DO $$
 DECLARE
     v_table text;
@@ -8,6 +8,8 @@ BEGIN
                                'iu_operation_item',
                                'iu_operation']
     LOOP
+        -- Before the look: whoever is writing commits first, and nobody writes after it.
+        EXECUTE format('LOCK TABLE iu_core.%I IN ACCESS EXCLUSIVE MODE', v_table);
         EXECUTE format('SELECT EXISTS (SELECT FROM iu_core.%I)', v_table) INTO v_has_rows;
         IF v_has_rows THEN
             RAISE EXCEPTION USING

@@ -1,9 +1,9 @@
 -- grant: iu_app, iu_reader
--- The rollup per template and mode. live is counted from the event log, dry_run from the record of
--- what was only tried: composing, and no other command. Matches, diverges and actors are NULL
--- there, because nothing came out of it; templates that do not exist can be tried too. It counts
--- rows: for figures that must not cost more with more instances there is
--- v_iu_template_observability.
+-- The rollup per template and mode. live comes from the counters that composing keeps, so that it
+-- costs the same however many instances there are (that they are what counting the event log gives
+-- is for fn_iu_verify_integrity to say); dry_run from the record of what was only tried: composing,
+-- and no other command. Matches and diverges are NULL there, because nothing came out of it;
+-- templates that do not exist can be tried too.
 CREATE OR REPLACE VIEW iu_core.v_iu_auto_instantiate_event_summary AS
 SELECT s.template_collection_id,
        r.template_key,
@@ -11,27 +11,30 @@ SELECT s.template_collection_id,
        s.events,
        s.matches,
        s.events - s.matches AS diverges,
-       s.actors,
        s.first_at,
        s.last_at
-  FROM (SELECT e.template_collection_id,
-               e.emit_mode,
-               count(*) AS events,
-               count(*) FILTER (WHERE c.composition_digest = t.composition_digest) AS matches,
-               count(DISTINCT e.actor) AS actors,
-               min(e.composed_at) AS first_at,
-               max(e.composed_at) AS last_at
-          FROM iu_core.iu_auto_instantiate_event_log AS e
-          JOIN iu_core.iu_piece_collection AS c
-            ON c.collection_id = e.instance_collection_id
-          LEFT JOIN iu_core.iu_collection_template_registry AS t
-                 ON t.template_collection_id = e.template_collection_id
-         GROUP BY e.template_collection_id, e.emit_mode
+  FROM (SELECT k.template_collection_id,
+               'live'::text AS emit_mode,
+               k.events,
+               k.events - k.diverging AS matches,
+               -- Two looks into the index for each template.
+               (SELECT min(l.composed_at)
+                  FROM iu_core.iu_collection_template_instance_lineage AS l
+                 WHERE l.template_collection_id = k.template_collection_id) AS first_at,
+               (SELECT max(l.composed_at)
+                  FROM iu_core.iu_collection_template_instance_lineage AS l
+                 WHERE l.template_collection_id = k.template_collection_id) AS last_at
+          FROM (SELECT c.template_collection_id,
+                       sum(c.instance_count)::bigint AS events,
+                       sum(c.diverging_count)::bigint AS diverging
+                  FROM iu_core.iu_template_counter AS c
+                 WHERE c.emit_mode = 'live'
+                 GROUP BY c.template_collection_id
+                HAVING sum(c.instance_count) <> 0) AS k
         UNION ALL
         SELECT d.template_collection_id,
                'dry_run',
                sum(d.occurrences)::bigint,
-               NULL,
                NULL,
                min(d.first_at),
                max(d.last_at)

@@ -178,6 +178,27 @@ async def test_malformed_pieces_are_named_by_where_they_stand(service: Service) 
     ]
 
 
+async def test_a_member_named_like_a_kind_of_piece_is_told_of_where_it_stands(
+    service: Service,
+) -> None:
+    piece = {"role": "intro", "content": {"media_type": "text/plain"}}
+    known = {"role": "intro", "unit_id": "x", "unit": {"unit_id": str(uuid4())}}
+    edits = [{"op": "insert", "position": 1, "piece": one} for one in (piece, known)]
+    answer = await service.operator.post(
+        VERSIONS, json={"edits": edits}, headers={"If-Match": '"1"'}
+    )
+    told = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
+    assert told == {
+        "/edits/0/piece/media_type": "is missing",
+        "/edits/0/piece/title": "is missing",
+        "/edits/0/piece/body": "is missing",
+        "/edits/0/piece/content": "there is no such field",
+        "/edits/1/piece/unit_id": "should be a UUID: 8-4-4-4-12 hex digits",
+        "/edits/1/piece/unit": "there is no such field",
+    }
+    assert "\\u0000" not in answer.text
+
+
 async def test_a_next_version_by_edits_supersedes_and_shows_what_changed(
     service: Service, first: dict[str, Any]
 ) -> None:

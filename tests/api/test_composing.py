@@ -247,10 +247,7 @@ async def test_another_producers_instance_is_not_shown(
     await service.operator.post("/instances/from-event", json=sent)
     answer = await service.producer.post("/instances/from-event", json=sent)
     assert answer.json() == problem(
-        "actor_not_allowed",
-        answer.headers["x-request-id"],
-        "/instances/from-event",
-        actor="producer-bot",
+        "actor_not_allowed", answer.headers["x-request-id"], "/instances/from-event"
     )
     seen = await service.viewer.post("/instances/from-event", json=sent)
     assert seen.json()["actor"] == "operator-bot"
@@ -302,6 +299,38 @@ async def test_a_bulk_with_bad_items_keeps_nothing_and_lists_each(
         ],
     )
     assert await instances(owner) == 0
+
+
+@pytest.mark.usefixtures("gates")
+async def test_a_conflict_within_a_bulk_names_the_item_and_no_instance_that_is_not_there(
+    service: Service, owner: asyncpg.Connection, template: Template
+) -> None:
+    one, stored = order(template, suffix="one"), order(template, suffix="stored")
+    known = (await service.producer.post("/instances/from-event", json=stored)).json()
+    orders = [one, one | {"data": {"n": 2}}, stored | {"data": {"n": 2}}]
+    answer = await service.producer.post("/instances/bulk?atomic=true", json=orders)
+    assert answer.status_code == 422
+    key = answer.json()["idempotency_key"]
+    conflict = {"code": "idempotency_conflict", "fields": ["data"]}
+    assert answer.json() == problem(
+        "idempotency_conflict",
+        answer.headers["x-request-id"],
+        "/instances/bulk",
+        detail="Two items of the bulk have the same event, template and suffix, and different"
+        " `fields`. Nothing of it was kept.",
+        idempotency_key=key,
+        fields=["data"],
+        items=[
+            conflict | {"ordinal": 2, "idempotency_key": key, "earlier_ordinal": 1},
+            conflict
+            | {
+                "ordinal": 3,
+                "idempotency_key": known["idempotency_key"],
+                "instance_collection_id": known["instance_collection_id"],
+            },
+        ],
+    )
+    assert await instances(owner) == 1
 
 
 @pytest.mark.usefixtures("gates")

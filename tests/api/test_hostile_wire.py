@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,8 +12,9 @@ import pytest
 import uvicorn
 
 from app.errors import CATALOGUE
-from app.http.protocol import ProblemProtocol
+from app.hosting import bound_socket, server_config
 from app.http.route import ORDINARY_BODY
+from app.settings import Settings
 from tests.api.throwaway import throwaway_app
 
 DEADLINE_S = 20
@@ -19,27 +22,25 @@ DEADLINE_S = 20
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        throwaway_app(), port=0, log_config=None, access_log=False, http=ProblemProtocol
-    )
-    server = uvicorn.Server(config)
-    async with _running(server):
-        yield server.servers[0].sockets[0].getsockname()[1]
+    server = uvicorn.Server(server_config(throwaway_app()))
+    with bound_socket(Settings(port=0)) as listener:
+        async with _running(server, listener):
+            yield listener.getsockname()[1]
 
 
 @asynccontextmanager
-async def _running(server: uvicorn.Server) -> AsyncIterator[None]:
+async def _running(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[None]:
     # Not serve(): that would take the signals of the whole test run.
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup()
+    await server.startup([listener])
     loop = asyncio.ensure_future(server.main_loop())
     try:
         yield
     finally:
         server.should_exit = True
         await loop
-        await server.shutdown()
+        await server.shutdown([listener])
 
 
 async def exchange(port: int, *sent: bytes) -> tuple[int, dict[str, str], Any]:
@@ -161,3 +162,39 @@ async def test_after_a_refusal_the_service_goes_on(port: int) -> None:
     await exchange(port, b"NONSENSE\r\n\r\n")
     status, _, document = await exchange(port, b"GET /things/a HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (status, document) == (200, {"received": "a"})
+
+
+UPGRADE = b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
+@pytest.mark.parametrize("to", [b"websocket", b"h2c"])
+async def test_an_upgrade_is_ignored_and_leaves_no_trace(
+    port: int, to: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = UPGRADE + b"Upgrade: " + to + b"\r\nSec-WebSocket-Version: 13\r\nHost: x\r\n"
+    with caplog.at_level(logging.INFO, "uvicorn.error"):
+        status, headers, document = await exchange(
+            port, b"GET /things/a HTTP/1.1\r\n" + asked + b"\r\n"
+        )
+        assert (status, document) == (200, {"received": "a"})
+        assert "x-request-id" in headers
+
+        status, headers, document = await exchange(
+            port, b"GET /nowhere?token=secret HTTP/1.1\r\n" + asked + b"\r\n"
+        )
+        assert (status, document) == (
+            404,
+            problem("route_not_found", 404, "/nowhere", headers["x-request-id"]),
+        )
+
+        status, headers, document = await exchange(
+            port,
+            b"POST /things HTTP/1.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2\r\n" + asked + b"\r\n",
+            b"{}",
+        )
+        assert (status, document["code"]) == (422, "invalid_input")
+        assert document["request_id"] == headers["x-request-id"]
+    # uvicorn's own log of requests reaches nobody, but for the tests' handler.
+    told = [record.getMessage() for record in caplog.records if record.name != "uvicorn.access"]
+    assert told == []

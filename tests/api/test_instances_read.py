@@ -27,14 +27,7 @@ async def template(owner: asyncpg.Connection) -> Template:
 @pytest.fixture
 async def second(owner: asyncpg.Connection, template: Template) -> Template:
     """The second version, of other pieces."""
-    made = await make_template(owner, version=2, pieces=6)
-    await owner.execute(
-        """UPDATE iu_core.iu_collection_template_version SET supersedes_collection_id = $1
-            WHERE template_collection_id = $2""",
-        template.collection_id,
-        made.collection_id,
-    )
-    return made
+    return await make_template(owner, version=2, pieces=6)
 
 
 def shown(item: Item, template: Template, answer: dict[str, Any]) -> dict[str, Any]:
@@ -257,6 +250,45 @@ async def test_lists_are_newest_first_in_pages_that_hang_together(
     for client in (service.producer, service.viewer):
         for limit in (1, 4, 5, 12, 200):
             assert await ids(client, limit=limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "pinned"),
+    [
+        ("/instances", False),
+        ("/instances?family=tpl:wf:onboarding", False),
+        ("/instances?template=tpl:wf:onboarding", True),
+        ("/instances?template=tpl:wf:onboarding&family=tpl:wf:onboarding", True),
+        ("/templates/tpl:wf:onboarding/instances", True),
+        ("/observability/events", False),
+        ("/observability/events?template=tpl:wf:onboarding", True),
+    ],
+)
+async def test_who_is_under_way_when_a_version_is_published_goes_on(
+    service: Service,
+    owner: asyncpg.Connection,
+    template: Template,
+    path: str,
+    pinned: bool,
+) -> None:
+    async def composed(version: Template) -> str:
+        return str((await compose_one(owner, Item(version.key)))["instance_collection_id"])
+
+    def shown_ids(page: dict[str, Any]) -> list[str]:
+        return [item["instance_collection_id"] for item in page["items"]]
+
+    older, newer = await composed(template), await composed(template)
+    url = httpx.URL(path).copy_add_param("limit", "1")
+    page = (await service.viewer.get(url)).json()
+    latest = await composed(await make_template(owner, version=2))
+
+    rest = await service.viewer.get(url.copy_add_param("page_token", page["next_page_token"]))
+
+    assert rest.status_code == 200, rest.text
+    assert shown_ids(page) + shown_ids(rest.json()) == [newer, older]
+    assert rest.json()["next_page_token"] is None
+    again = (await service.viewer.get(path)).json()
+    assert shown_ids(again) == ([latest] if pinned else [latest, newer, older])
 
 
 async def test_a_page_token_belongs_to_its_list(

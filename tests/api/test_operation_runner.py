@@ -222,11 +222,13 @@ async def test_cancelled_in_the_middle_of_a_chunk_it_keeps_that_chunk(
         await wait_until(waits, "cancelling waits for the chunk")
     cancelled = await cancelling
     assert cancelled.status_code == 200, cancelled.text
+    # Of the canceller and the next chunk, who wait for the same row, either may be the first.
+    chunks = 1 if counted(cancelled.json())["composed"] == 200 else 2
     assert (cancelled.json()["state"], counted(cancelled.json())) == (
         "cancelled",
-        {"composed": 200, "not_attempted": 300},
+        {"composed": 200 * chunks, "not_attempted": 500 - 200 * chunks},
     )
-    assert await composed(owner, started) == 200
+    assert await composed(owner, started) == 200 * chunks
 
 
 async def test_a_process_that_is_killed_in_the_middle_of_a_chunk_is_succeeded_by_another(

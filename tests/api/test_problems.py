@@ -531,6 +531,48 @@ async def test_browsers_of_the_named_origins_can_read_refusals_too() -> None:
     assert "access-control-allow-origin" not in stranger.headers
 
 
+@pytest.mark.parametrize(
+    ("asked", "disallowed"),
+    [
+        ({"origin": "https://other.example"}, ["origin"]),
+        ({"access-control-request-method": "PATCH"}, ["method"]),
+        ({"access-control-request-headers": "Cookie"}, ["headers"]),
+        (
+            {
+                "origin": "https://other.example",
+                "access-control-request-method": "PATCH",
+                "access-control-request-headers": "If-Match, X-Other",
+            },
+            ["origin", "method", "headers"],
+        ),
+    ],
+)
+async def test_a_preflight_that_is_refused_is_a_problem(
+    asked: dict[str, str], disallowed: list[str]
+) -> None:
+    allowed = {
+        "origin": "https://console.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "Authorization, If-Match",
+    }
+    app = throwaway_app(cors_origins=("https://console.example",))
+    async with client_of(app) as client:
+        granted = await client.options("/things", headers=allowed)
+        refused = await client.options("/things", headers=allowed | asked)
+    assert granted.status_code == 200
+    assert granted.headers["access-control-allow-origin"] == "https://console.example"
+    assert_problem(refused, "origin_not_allowed", instance="/things", disallowed=disallowed)
+    assert ("access-control-allow-origin" in refused.headers) is ("origin" not in disallowed)
+    assert "Origin" in refused.headers["vary"]
+
+
+async def test_any_origin_may_be_let_in() -> None:
+    async with client_of(throwaway_app(cors_origins=("*",))) as client:
+        read = await client.get("/things/a", headers={"origin": "https://other.example"})
+    assert read.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in read.headers
+
+
 async def test_browsers_get_no_permission_by_default(client: httpx.AsyncClient) -> None:
     response = await client.get("/things/a", headers={"origin": "https://console.example"})
     assert "access-control-allow-origin" not in response.headers

@@ -223,13 +223,27 @@ async def test_the_pieces_of_a_template_come_in_order_page_by_page(
     page = (await service.viewer.get(f"/templates/{first}/pieces?limit=2")).json()
     assert page["items"] == whole["items"][:2]
     rest = await service.viewer.get(
-        f"/templates/{FAMILY}@v1/pieces", params={"page_token": page["next_page_token"]}
+        f"/templates/{first}/pieces", params={"page_token": page["next_page_token"]}
     )
     assert rest.json() == {"items": whole["items"][2:], "next_page_token": None}
     other = await service.viewer.get(
         f"/templates/{FAMILY}/pieces", params={"page_token": page["next_page_token"]}
     )
     assert (other.status_code, other.json()["errors"][0]["pointer"]) == (422, "/page_token")
+
+
+async def test_the_pieces_of_a_family_stay_those_of_the_version_that_a_walk_began_with(
+    service: Service, owner: asyncpg.Connection, two_versions: tuple[str, str]
+) -> None:
+    path = f"/templates/{FAMILY}/pieces"
+    whole = (await service.viewer.get(path)).json()["items"]
+    page = (await service.viewer.get(path, params={"limit": 1})).json()
+    await create_version(owner, FAMILY, pieces=[content("new", "new")])
+
+    rest = await service.viewer.get(path, params={"page_token": page["next_page_token"]})
+
+    assert page["items"] + rest.json()["items"] == whole
+    assert [piece["role"] for piece in (await service.viewer.get(path)).json()["items"]] == ["new"]
 
 
 async def test_two_templates_are_compared(service: Service, two_versions: tuple[str, str]) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.fork_server import fork_server
 from tests.cli.hosted import copy_of, is_over
-from tests.cli.programs import Done, Hosting, environment, factory, hosting
+from tests.cli.programs import Done, Hosting, Programs, environment, factory, hosting
 
 GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
 
@@ -60,6 +61,15 @@ class Cli:
         path = self.directory / name
         path.write_text(text)
         return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[None]:
+    """Commands are forked and not started anew, as long as this worker runs."""
+    with fork_server() as address:
+        Programs.fork_server = address
+        yield
+        Programs.fork_server = None
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.cli.fork_server import Forked
 from tests.embedded.helpers import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,39 @@ class Done:
         return " ".join(re.sub("[│╭╮╰╯─]", " ", self.err).split())
 
 
+class Programs:
+    """How programs are started: forked, once there is a process that forks."""
+
+    fork_server: Path | None = None
+
+    @classmethod
+    def start(
+        cls,
+        arguments: Sequence[str | Path],
+        *,
+        command: tuple[str, ...],
+        env: Mapping[str, str],
+        cwd: Path,
+        out: Path,
+        err: Path,
+    ) -> "Forked | subprocess.Popen[bytes]":
+        """Start a command whose output goes to files."""
+        texts = list(map(str, arguments))
+        # What an interpreter reads when it starts, and other programs than `factory`, need one.
+        if cls.fork_server is not None and command == COMMAND and "PYTHONIOENCODING" not in env:
+            return Forked(cls.fork_server, texts, env=env, cwd=cwd, out=out, err=err)
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            return subprocess.Popen(
+                [*command, *texts],
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out_file,
+                stderr=err_file,
+                start_new_session=True,
+            )
+
+
 def factory(
     *arguments: str | Path,
     env: Mapping[str, str],
@@ -57,17 +92,10 @@ def factory(
     code: int | None = 0,
 ) -> Done:
     """Run a command to its end, and expect its exit code (None: any)."""
-    ran = subprocess.run(
-        [*command, *map(str, arguments)],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    done = Done(ran.returncode, ran.stdout, ran.stderr)
+    with tempfile.TemporaryDirectory() as directory:
+        out, err = Path(directory) / "out", Path(directory) / "err"
+        program = Programs.start(arguments, command=command, env=env, cwd=cwd, out=out, err=err)
+        done = Done(program.wait(DEADLINE_S), out.read_text(), err.read_text())
     assert code is None or done.code == code, f"{arguments}: {done}"
     return done
 
@@ -84,16 +112,9 @@ class Hosting:
     ) -> None:
         number = len(list(cwd.glob("*.out")))
         self._out, self._err = cwd / f"{number}.out", cwd / f"{number}.err"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [*command, *arguments],
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+        self.process = Programs.start(
+            arguments, command=command, env=env, cwd=cwd, out=self._out, err=self._err
+        )
 
     @property
     def out(self) -> str:

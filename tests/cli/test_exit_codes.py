@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
-from app.cli.output import EXIT_CODES
+from app.cli.output import EXIT_CODES, explained
 from app.errors import CATALOGUE, Kind
 from app.refusals.spec import RefusalSpec
 from tests.cli.conftest import Cli
@@ -48,6 +49,13 @@ def test_a_refusal_ends_the_command_with_the_exit_code_of_its_kind(
         assert service.at(url).json("gate", "list", code=EXIT_CODES[spec.kind]) == document
     assert lines[0] == f"{spec.code}: {spec.meaning}"
     assert lines[-1].startswith("  What helps: ")
+
+
+def test_what_helps_is_a_command_where_there_is_one() -> None:
+    has_a_command = re.compile(r"(GET|POST|PUT) /(templates|pieces|gates|api-keys)(?!/mark)")
+    no_command_asks = {"lease_not_found", "precondition_required"}
+    said = {code: explained(problem(spec)) for code, spec in CATALOGUE.items()}
+    assert {code for code, text in said.items() if has_a_command.search(text)} == no_command_asks
 
 
 def test_nobody_answers(service: Cli) -> None:

@@ -103,7 +103,7 @@ def test_a_gate_that_is_not_there_is_said_with_its_key(cli: Cli) -> None:
     assert cli.refusal("gate", "open", "nope", "--reason", "x", code=4) == [
         "gate_not_found: No gate has this key.",
         "  gate: iu_core.nope",
-        "  What helps: Look in `GET /gates` for what there is.",
+        "  What helps: see what there is: factory gate list",
     ]
 
 
@@ -127,6 +127,7 @@ def test_what_the_command_itself_can_see_is_not_sent(service: Cli) -> None:
         (("gate", "close", COMPOSER, "--all"), "name one gate, or say --all"),
         (("gate", "open", COMPOSER), "Missing option '--reason'"),
         (("gate", "lease", COMPOSER, "--reason", "x", "--minutes", "1441"), "'--minutes'"),
+        (("replay", "9x"), "Invalid value for 'release': '9x' is not one of '25000x'."),
     ):
         done = nowhere(*arguments, code=2)
         assert said in done.usage_error

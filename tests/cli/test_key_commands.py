@@ -31,9 +31,9 @@ def test_a_key_is_made_shown_once_listed_and_revoked(service: Cli) -> None:
     assert states[key_id] == "revoked"
     assert anna.refusal("gate", "list", code=3) == [
         "unauthenticated: The key or token is unknown, malformed, expired or revoked.",
-        "  What helps: Send `Authorization: Bearer <key>` with a key that is in force. An admin"
-        " makes one with `POST /api-keys`. With the embedded database the first one lies in the"
-        " data directory, in `admin.key`.",
+        "  What helps: use a key that is in force, in FACTORY_API_KEY; an admin makes one: factory"
+        " key create. With the embedded database the first one lies in admin.key in the data"
+        " directory",
     ]
 
 
@@ -51,10 +51,10 @@ def test_every_mistake_in_a_key_is_told_at_once(service: Cli) -> None:
     assert service.refusal(
         "key", "create", "--principal", "", "--actor", "Anna", "--actor-prefix", "x", code=2
     ) == [
-        "invalid_input: A field is missing, malformed or unknown. Everything that is wrong is"
-        " listed at once.",
-        "  /principal: String should have at least 1 character",
-        "  /actor: String should match pattern '^[a-z0-9][a-z0-9._:-]{0,127}$'",
+        "invalid_input: A field is missing, malformed or unknown: `errors` lists everything that"
+        " is wrong, with its place and what would be right.",
+        "  /principal: should have at least 1 character",
+        "  /actor: should match pattern '^[a-z0-9][a-z0-9._:-]{0,127}$'",
         "  /actor_prefixes/0: should be the start of an actor's tag, and end at - or :",
         "  What helps: Correct what `errors` lists, and send the request again.",
     ]
@@ -64,7 +64,9 @@ def test_the_scopes_to_choose_from_are_all_there_are(service: Cli) -> None:
     for scope in Scope:
         service.json(*CREATE, "--scope", scope)
     refused = service(*CREATE, "--scope", "x", code=2).usage_error
-    assert "'x' is not one of 'producer', 'viewer', 'operator', 'admin'" in refused
+    assert refused.endswith(
+        " Invalid value for '--scope': 'x' is not one of 'producer', 'viewer', 'operator', 'admin'."
+    )
 
 
 def test_a_key_that_is_not_there(service: Cli) -> None:

@@ -41,6 +41,14 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+def has_example(content: dict[str, Any]) -> bool:
+    """Whether a media type's entry, its schema, or a variant of that has an example."""
+    schema = resolved(content["schema"])
+    inner = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), schema.get("items", {})]
+    variants = [schema, *map(resolved, inner)]
+    return "examples" in content or any("example" in variant for variant in variants)
+
+
 def test_the_committed_document_is_not_stale() -> None:
     committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert committed == openapi_as_text(), "run `make openapi`"
@@ -132,10 +140,19 @@ def test_refusals_are_problems_with_an_example_that_holds(operation: dict[str, A
 @each_operation
 def test_a_request_body_has_an_example(operation: dict[str, Any]) -> None:
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = resolved(content["schema"])
-        inner = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), schema.get("items", {})]
-        variants = [schema, *map(resolved, inner)]
-        assert content.get("examples") or any("example" in variant for variant in variants)
+        assert has_example(content)
+
+
+@each_operation
+def test_an_answer_in_json_has_an_example(operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        content = response.get("content", {}).get("application/json")
+        if status.startswith("2") and content is not None:
+            assert has_example(content)
+
+
+def test_no_text_has_a_control_character() -> None:
+    assert "\\u00" not in openapi_as_text().replace(r"\\u00", "")
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -4,15 +4,16 @@ What was asked for has happened, and nobody was told. Composing is sent again: t
 which is stored with the instance, tells the service's own retry from another's replay.
 """
 
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from app.db import engine
-from app.db.composing import ComposeItem, compose_atomic, compose_many
+from app.db.composing import compose_atomic, compose_many
 from app.db.engine import Transaction
 from app.db.failures import is_disconnect, sqlstate_of
+from tests.support.composing import an_item
 from tests.support.mutation import take_out
 from tests.support.proxy import Proxy
 from tests.support.templates import Template, make_template, open_gates
@@ -67,24 +68,6 @@ async def count_call(transaction: Transaction) -> int:
     """The number of this call."""
     number: int = await transaction.call("count_call")
     return number
-
-
-def an_item(template: Template, event_id: UUID | None = None) -> ComposeItem:
-    """One live item."""
-    return ComposeItem(
-        event_id=event_id or uuid4(),
-        event_type="hr.employee.hired",
-        template=template.key,
-        suffix="",
-        actor="hr-bot",
-        emit_mode="live",
-        reason="",
-        data="{}",
-        require_current=False,
-        allowed_actors=None,
-        principal="test",
-        request_id=uuid4(),
-    )
 
 
 async def instances(owner: asyncpg.Connection) -> int:

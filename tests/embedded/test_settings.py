@@ -164,6 +164,14 @@ def test_jwt_needs_an_issuer_and_an_audience(
     )
 
 
+@pytest.mark.parametrize("name", ["JWT_ISSUER", "JWT_AUDIENCE"])
+def test_half_of_jwt_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert refusal(monkeypatch, **{name: "https://id.example"}) == (
+        "FACTORY_JWT_ISSUER and FACTORY_JWT_AUDIENCE do nothing without keys: set "
+        "FACTORY_JWT_JWKS_URL or FACTORY_JWT_JWKS_FILE too."
+    )
+
+
 def test_a_missing_key_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     said = refusal(monkeypatch, JWT_JWKS_FILE="/no/such/file")
     assert said == ("FACTORY_JWT_JWKS_FILE must be an existing JSON file, but is '/no/such/file'.")

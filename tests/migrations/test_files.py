@@ -2,13 +2,13 @@
 
 import re
 
-import pglast
 import pytest
 from pglast import ast, enums
 
 from app.db.migrations import root
 from app.db.schema_files import GRANTABLE_ROLES, SchemaFile, read_tree
 from app.db.schema_state import LOCK_CLASS
+from tests.support.sql_trees import option, parse
 
 TREE = read_tree(root())
 FUNCTIONS = [file for file in TREE.objects if file.kind == "function"]
@@ -16,13 +16,9 @@ VIEWS = [file for file in TREE.objects if file.kind == "view"]
 SCRIPTS = sorted((root() / "versions").glob("*.sql")) + sorted(root().glob("*.sql"))
 
 
-def statements(sql: str) -> list[ast.Node]:
-    return [raw.stmt for raw in pglast.parse_sql(sql) if raw.stmt is not None]
-
-
 def only_definition(file: SchemaFile) -> ast.Node:
     """The statement that makes the object; comments on it may follow, nothing else may."""
-    first, *rest = statements(file.sql)
+    first, *rest = parse(file.sql)
     assert [
         type(statement) for statement in rest if not isinstance(statement, ast.CommentStmt)
     ] == []
@@ -32,10 +28,6 @@ def only_definition(file: SchemaFile) -> ast.Node:
 def qualified_name(relation: ast.RangeVar | None) -> tuple[str | None, str | None]:
     assert relation is not None
     return relation.schemaname, relation.relname
-
-
-def option(function: ast.CreateFunctionStmt, name: str) -> object:
-    return next((option.arg for option in function.options or () if option.defname == name), None)
 
 
 @pytest.mark.parametrize("file", FUNCTIONS, ids=lambda file: file.name)
@@ -81,7 +73,7 @@ def test_no_script_ends_the_transaction_that_it_runs_in() -> None:
     ending = [
         name
         for name, sql in texts.items()
-        for statement in statements(sql)
+        for statement in parse(sql)
         if isinstance(statement, ast.TransactionStmt)
     ]
     assert ending == []
@@ -91,7 +83,7 @@ def test_every_table_and_index_is_made_in_the_schema() -> None:
     stray = [
         f"{path.name}: {qualified_name(statement.relation)}"
         for path in SCRIPTS
-        for statement in statements(path.read_text())
+        for statement in parse(path.read_text())
         if isinstance(statement, ast.CreateStmt | ast.IndexStmt | ast.AlterTableStmt)
         and qualified_name(statement.relation)[0] != "iu_core"
     ]
@@ -103,7 +95,7 @@ def test_the_grants_files_name_no_object() -> None:
     named = [
         file.path
         for file in TREE.grants
-        for statement in statements(file.sql)
+        for statement in parse(file.sql)
         if isinstance(statement, ast.GrantStmt)
         and statement.targtype == enums.GrantTargetType.ACL_TARGET_OBJECT
         and statement.objtype != enums.ObjectType.OBJECT_SCHEMA

@@ -42,15 +42,16 @@ async def test_a_migrated_database_lacks_nothing(migrated: Database, tree: Tree)
     assert await findings(migrated.app_url, tree) == []
 
 
-async def test_another_login_of_the_services_role_lacks_nothing(
-    migrated: Database, superuser: asyncpg.Connection, tree: Tree
+@pytest.mark.parametrize("too_much", ["DELETE", "UPDATE (name)", "INSERT (name)"])
+async def test_another_login_of_the_services_role_has_what_it_needs_and_no_more(
+    migrated: Database, superuser: asyncpg.Connection, tree: Tree, too_much: str
 ) -> None:
     login = f"{migrated.name}_service"
     password = migrated.server.embedded.role_password(login)
     await superuser.execute(f"CREATE ROLE {login} LOGIN PASSWORD '{password}' IN ROLE iu_app")
     url = migrated.server.embedded.url(login, migrated.name)
     assert await findings(url, tree) == []
-    await superuser.execute(f"GRANT DELETE ON iu_core.thing TO {login}")
+    await superuser.execute(f"GRANT {too_much} ON iu_core.thing TO {login}")
     assert await findings(url, tree) == [
         "The service may write to iu_core.thing directly, past every gate. Remedy: take back what "
         "was granted to the login itself, and run `factory migrate --again`, which creates and "

@@ -18,7 +18,7 @@ from tests.support.authoring import (
     create_template,
     create_version,
 )
-from tests.support.composing import Item, compose
+from tests.support.composing import Item, compose, identity
 from tests.support.databases import Connect
 from tests.support.loose_templates import make_loose_template
 from tests.support.rollback import by_actor, edit, many
@@ -43,12 +43,6 @@ async def world(owner: asyncpg.Connection) -> World:
     await open_gates(owner)
     v1 = await make_template(owner)
     v2 = await make_template(owner, version=2, pieces=6)
-    await owner.execute(
-        """UPDATE iu_core.iu_collection_template_version SET supersedes_collection_id = $1
-            WHERE template_collection_id = $2""",
-        v1.collection_id,
-        v2.collection_id,
-    )
     first, second, _ = await compose(
         owner,
         Item(v1.key, suffix="a", data=DATA),
@@ -414,6 +408,19 @@ OF_TEMPLATES = {
             WHERE template_collection_id = {v1}""",
         {"version_chain_mismatch": 1},
     ),
+    "a chain that begins anew": (
+        """UPDATE iu_core.iu_collection_template_version SET supersedes_collection_id = NULL
+            WHERE template_collection_id = {v2}""",
+        {"version_chain_mismatch": 1},
+    ),
+    "a withdrawn version that superseded a later one": (
+        """UPDATE iu_core.iu_collection_template_version
+              SET status = 'withdrawn', supersedes_collection_id = {v2}
+            WHERE template_collection_id = {v1};
+           UPDATE iu_core.iu_collection_template_version SET supersedes_collection_id = NULL
+            WHERE template_collection_id = {v2}""",
+        {"version_chain_mismatch": 1},
+    ),
     "a family without a current version": (
         """UPDATE iu_core.iu_collection_template_version SET status = 'superseded'
             WHERE template_collection_id = {v2}""",
@@ -457,6 +464,27 @@ async def test_templates_and_counters_that_were_tampered_with_are_named(
     answer = await integrity(app_conn)
     assert answer["counts"] == found
     assert answer["holds"] is False
+
+
+async def test_a_version_that_passes_another_over_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, world: World
+) -> None:
+    v3 = await make_template(owner, version=3)
+    assert (await integrity(app_conn))["counts"] == {}
+    await owner.execute(
+        """UPDATE iu_core.iu_collection_template_version SET supersedes_collection_id = $1
+            WHERE template_collection_id = $2""",
+        world.v1.collection_id,
+        v3.collection_id,
+    )
+    assert (await integrity(app_conn))["findings"] == [
+        {
+            "kind": "version_chain_mismatch",
+            "subject": f"template {v3.key}",
+            "expected": str(world.v2.collection_id),
+            "actual": str(world.v1.collection_id),
+        }
+    ]
 
 
 async def test_a_template_without_a_version_is_reported_and_is_no_fault(
@@ -548,6 +576,39 @@ async def test_it_holds_after_each_thing_that_authors_do(
     registered = await call(app_conn, "fn_iu_template_register_version", ref=loose.key, **ended)
     assert registered["status"] == "ok"
     assert (await integrity(app_conn))["counts"] == {}
+
+
+@pytest.mark.parametrize(
+    "altered",
+    ["event_id = gen_random_uuid()", "reference_id = gen_random_uuid()", "suffix = 'z'"],
+)
+async def test_a_tombstone_that_was_altered_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, world: World, altered: str
+) -> None:
+    again = Item(world.v1.key, suffix="again", actor="other-bot")
+    await compose(owner, again)
+    await by_actor(owner, "hr-bot")
+    await by_actor(owner, "other-bot", release_keys=True)
+    await compose(owner, again)
+    instance = identity(again, world.v1.collection_id)
+    for buried in (world.instance, instance):
+        await owner.execute(
+            f"UPDATE iu_core.iu_instance_tombstone SET {altered} WHERE instance_collection_id = $1",
+            buried,
+        )
+    everything = await integrity(app_conn)
+    assert everything["holds"] is False
+    assert everything["counts"] == {"tombstone_identity_mismatch": 2}
+    assert {finding["subject"]: finding["actual"] for finding in everything["findings"]} == {
+        f"tombstone {buried}": str(buried) for buried in (world.instance, instance)
+    }
+    # An instance that was composed again answers for its released tombstones, too.
+    alone = await verify(app_conn, instance)
+    assert alone["findings"] == [
+        finding
+        for finding in everything["findings"]
+        if finding["subject"] == f"tombstone {instance}"
+    ]
 
 
 async def test_findings_are_bounded_but_counts_are_not_and_no_kind_is_crowded_out(

@@ -134,6 +134,30 @@ async def test_messages_of_an_earlier_instance_of_the_key_are_left_alone(
     assert await buried(owner) == [instance, instance]
 
 
+async def test_another_content_under_a_kept_key_is_a_conflict_as_before_the_rollback(
+    app_conn: asyncpg.Connection, template: Template
+) -> None:
+    item = Item(template.key, data='{"name":"Ada"}')
+    (original,) = await composed(app_conn, item)
+    other = dataclasses.replace(
+        item, data='{"name":"Bob"}', event_type="hr.other", request_id=uuid4()
+    )
+    before = await compose_one(app_conn, other)
+    await by_actor(app_conn, "hr-bot")
+
+    answer = await compose_one(app_conn, other)
+
+    assert answer == before
+    assert (answer["status"], answer["details"]) == (
+        "idempotency_conflict",
+        {
+            "fields": ["event_type", "data"],
+            "idempotency_key": original.hex,
+            "instance_collection_id": str(original),
+        },
+    )
+
+
 async def test_a_kept_key_refuses_the_event_until_it_is_released(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
 ) -> None:

@@ -1,5 +1,6 @@
 """The version chain: marking, registering, withdrawing, and what was current when."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -26,9 +27,12 @@ FAMILY = "tpl:file:status-report"
 
 
 @pytest.fixture(autouse=True)
-async def gates(owner: asyncpg.Connection) -> None:
-    """The gates of authoring, open."""
+async def gates(owner: asyncpg.Connection) -> AsyncIterator[None]:
+    """The gates of authoring, open; whatever was done then, the chains hold."""
     await open_gates(owner, *AUTHORING)
+    yield
+    answer = await owner.fetchval("SELECT iu_core.fn_iu_verify_integrity()")
+    assert "version_chain_mismatch" not in answer["counts"], answer["findings"]
 
 
 async def mark(connection: asyncpg.Connection, collection_id: str, key: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.authoring import (
@@ -267,8 +267,9 @@ async def test_a_next_version_by_its_whole_list(app_conn: asyncpg.Connection) ->
     assert await pieces_of(app_conn, f"{FAMILY}/v2") == [(1, "c", "c"), (2, "x", "a")]
 
 
+@pytest.mark.parametrize("dry_run", [True, None])
 async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
-    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, dry_run: bool | None
 ) -> None:
     await three(app_conn)
     edits = [
@@ -280,7 +281,7 @@ async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
         for row in await app_conn.fetch("SELECT title, unit_id FROM iu_core.v_iu_piece")
     }
     before = await row_counts(owner)
-    answer = await create_version(app_conn, FAMILY, edits=edits, dry_run=True)
+    answer = await create_version(app_conn, FAMILY, edits=edits, dry_run=dry_run)
     would_be = {
         "template_key": f"{FAMILY}/v2",
         "version": "v2",
@@ -473,7 +474,7 @@ def edited_lists(draw: st.DrawFn) -> tuple[list[str], list[dict[str, Any]], list
 async def test_edits_do_what_the_same_steps_do_to_a_list(owner: asyncpg.Connection) -> None:
     cases: list[tuple[list[str], list[dict[str, Any]], list[str]]] = []
 
-    @settings(max_examples=150, database=None)
+    @settings(max_examples=150, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(edited_lists())
     def collect(case: tuple[list[str], list[dict[str, Any]], list[str]]) -> None:
         cases.append(case)

@@ -1,11 +1,14 @@
 """Calls of the composing functions, as the service makes them."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+
+from app.db.composing import ComposeItem
+from tests.support.templates import Template
 
 
 @dataclass(slots=True)
@@ -65,3 +68,22 @@ async def compose_one(connection: asyncpg.Connection, item: Item) -> dict[str, A
     """The answer of a call with one item."""
     (answer,) = await compose(connection, item)
     return answer
+
+
+def an_item(of: Template, event_id: UUID | None = None, **members: Any) -> ComposeItem:
+    """One live item as the service hands it on, for a new event unless one is named."""
+    item = ComposeItem(
+        event_id=event_id or uuid4(),
+        event_type="hr.employee.hired",
+        template=of.key,
+        suffix="",
+        actor="hr-bot",
+        emit_mode="live",
+        reason="",
+        data="{}",
+        require_current=False,
+        allowed_actors=None,
+        principal="test",
+        request_id=uuid4(),
+    )
+    return replace(item, **members)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from app.http.protocol import ProblemProtocol
+from app.hosting import bound_socket, server_config
 from app.main import create_app
 from app.settings import Settings
 from tests.support.databases import Database
@@ -21,35 +21,31 @@ def live_service(database: Database, **settings: object) -> Iterator[str]:
 
     It has a loop of its own, so a test that is no coroutine can wait for its answers.
     """
-    app = create_app(
-        Settings.model_validate(
-            {
-                "database_url": database.app_url,
-                "disposable_data": True,
-                "log_level": "warning",
-                **settings,
-            }
-        )
+    told = Settings.model_validate(
+        {
+            "port": 0,
+            "database_url": database.app_url,
+            "disposable_data": True,
+            "log_level": "warning",
+            **settings,
+        }
     )
-    config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, http=ProblemProtocol, server_header=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="live-service")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{_port(server, thread)}"
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_S)
-        assert not thread.is_alive(), "the service did not end"
+    server = uvicorn.Server(server_config(create_app(told)))
+    with bound_socket(told) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), name="live-service")
+        thread.start()
+        try:
+            _wait_for(server, thread)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive(), "the service did not end"
 
 
-def _port(server: uvicorn.Server, thread: threading.Thread) -> int:
+def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not server.started:
         assert thread.is_alive(), "the service ended before it began"
         assert time.monotonic() < deadline, "the service did not come up"
         thread.join(0.01)
-    port: int = server.servers[0].sockets[0].getsockname()[1]
-    return port

@@ -50,7 +50,10 @@ async def make_template(
     *,
     current: bool = True,
 ) -> Template:
-    """A template version with `pieces` new pieces; the family's current one unless told not."""
+    """A template version with `pieces` new pieces; the family's current one unless told not.
+
+    It supersedes the next lower one; a higher one must not be there yet.
+    """
     now = datetime.now(UTC)
     units = [
         (uuid4(), content_digest(title, title), title)
@@ -113,8 +116,12 @@ async def make_template(
         await owner.execute(
             """INSERT INTO iu_core.iu_collection_template_version
                       (template_collection_id, family_id, version_number, status,
-                       composition_digest, created_by, created_at)
-               VALUES ($1, $2, $3, $4, $5, 'fixture', $6)""",
+                       composition_digest, supersedes_collection_id, created_by, created_at)
+               SELECT $1, $2, $3, $4, $5,
+                      (SELECT template_collection_id FROM iu_core.iu_collection_template_version
+                        WHERE family_id = $2 AND version_number < $3 AND status <> 'withdrawn'
+                        ORDER BY version_number DESC LIMIT 1),
+                      'fixture', $6""",
             collection,
             family_id,
             version,

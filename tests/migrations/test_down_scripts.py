@@ -1,0 +1,216 @@
+"""The real down scripts: whatever table one of them drops, it refuses to destroy a row of it."""
+
+import asyncio
+
+import asyncpg
+import pglast
+import pytest
+from pglast import ast, enums
+
+from app.db.migrations import DowngradeRefused, downgrade, root
+from tests.support.databases import Database, catalog_dump
+from tests.support.interleaving import wait_until
+
+ID = "'00000000-0000-4000-8000-000000000001'"
+DIGEST = "repeat('0', 64)"
+
+
+def row(columns: str, values: str) -> str:
+    """What follows the table's name in the statement that inserts one row."""
+    return f"({columns}) VALUES ({values})"
+
+
+# One row for each table, of which those that it points to are filled first.
+ROWS = {
+    "information_unit": row(
+        "unit_id, content_digest, media_type, title, body, life, created_by, created_at",
+        f"{ID}, {DIGEST}, 'text/plain', '', '', 'active', 'x', now()",
+    ),
+    "iu_unit_axis": row("unit_id, axis", f"{ID}, 'DIEU-28'"),
+    "iu_lifecycle_log": row(
+        "unit_id, from_life, to_life, actor, occurred_at", f"{ID}, 'draft', 'active', 'x', now()"
+    ),
+    "iu_vector_sync_point": row("unit_id, content_digest, synced_at", f"{ID}, {DIGEST}, now()"),
+    "iu_composition": row("composition_digest, piece_count, created_at", f"{DIGEST}, 1, now()"),
+    "iu_composition_piece": row(
+        "composition_digest, position, role, unit_id", f"{DIGEST}, 1, 'welcome', {ID}"
+    ),
+    "iu_composition_axis": row(
+        "composition_digest, axis, unit_count, axis_values", f"{DIGEST}, 'DIEU-28', 1, '{{x}}'"
+    ),
+    "iu_piece_collection": row(
+        "collection_id, created_at, collection_key, composition_digest",
+        f"{ID}, now(), 'plain', {DIGEST}",
+    ),
+    "iu_collection_template_family": row(
+        "family_id, family_key, created_by, created_at", f"{ID}, 'tpl:wf:onboarding', 'x', now()"
+    ),
+    "iu_collection_template_registry": row(
+        "template_collection_id, template_key, composition_digest, piece_count, marked_by,"
+        " marked_at",
+        f"{ID}, 'tpl:wf:onboarding/v1', {DIGEST}, 1, 'x', now()",
+    ),
+    "iu_collection_template_version": row(
+        "template_collection_id, family_id, version_number, status, composition_digest,"
+        " created_by, created_at",
+        f"{ID}, {ID}, 1, 'current', {DIGEST}, 'x', now()",
+    ),
+    "iu_collection_template_current_log": row(
+        "family_id, current_from, actor", f"{ID}, now(), 'x'"
+    ),
+    "iu_collection_template_instance_lineage": row(
+        "instance_collection_id, template_collection_id, composed_at, composition_digest",
+        f"{ID}, {ID}, now(), {DIGEST}",
+    ),
+    "iu_auto_instantiate_event_log": row(
+        "instance_collection_id, event_id, reference_id, template_collection_id, composed_at,"
+        " event_type, suffix, actor, emit_mode, reason, data_digest, data",
+        f"{ID}, {ID}, {ID}, {ID}, now(), 't', '', 'x', 'live', '', {DIGEST}, '{{}}'",
+    ),
+    "iu_instance_tombstone": row(
+        "instance_collection_id, rollback_operation_id, event_id, reference_id,"
+        " template_collection_id, composed_at, rolled_back_at, event_type, suffix, actor,"
+        " data_digest, composition_digest, rolled_back_by, reason",
+        f"{ID}, {ID}, {ID}, {ID}, {ID}, now(), now(), 't', '', 'x', {DIGEST}, {DIGEST}, 'x', ''",
+    ),
+    "iu_template_counter": row(
+        "counter_id, template_collection_id, emit_mode, slot, instance_count",
+        f"{ID}, {ID}, 'live', 0, 1",
+    ),
+    "iu_core_config_history": row(
+        "config_key, action, actor, principal, reason, occurred_at",
+        "'iu_core.composer_enabled', 'open', 'x', 'x', '', now()",
+    ),
+    "iu_gate_lease": row(
+        "gate_key, epoch, opened_by, reason, opened_at, expires_at",
+        "'iu_core.composer_enabled', 0, 'x', '', now(), now()",
+    ),
+    "iu_api_key": row(
+        "key_id, key_sha256, principal, scope, actor, created_by, created_at",
+        "'0000', sha256(''), 'x', 'viewer', 'x', 'x', now()",
+    ),
+    "iu_command_record": row(
+        "subject_id, first_at, last_at, command, outcome, code",
+        f"{ID}, now(), now(), 'compose', 'refused', 'composer_gate_closed'",
+    ),
+    "iu_integrity_check": row(
+        "checked_at, holds, counts, examined", "now(), true, '{\"pieces\": 0}', '{}'"
+    ),
+    "event_outbox": row(
+        "subject_id, created_at, domain, event_type, payload", f"{ID}, now(), 'iu', 't', '{{}}'"
+    ),
+    "iu_operation": row(
+        "operation_id, created_at, updated_at, total, not_attempted, kind, principal, actor,"
+        " request_digest, reason",
+        f"{ID}, now(), now(), 0, 0, 'rollback', 'x', 'x', '', ''",
+    ),
+    "iu_operation_item": row("operation_id, ordinal", f"{ID}, 1"),
+    "iu_actor_fence": row("actor, operation_id, fenced_at", f"'x', {ID}, now()"),
+}
+
+# What there is to lose in a table that is not empty from the first.
+CHANGES = {
+    "iu_clock": {"set ahead": "UPDATE iu_core.iu_clock SET set_ahead = interval '1 hour'"},
+    "iu_core_config": {
+        "a gate that is open": """UPDATE iu_core.iu_core_config SET config_value = 'true'
+            WHERE config_key = 'iu_core.composer_enabled'""",
+        "a setting": """UPDATE iu_core.iu_core_config SET config_value = '"refuse"'
+            WHERE config_key = 'iu_core.unknown_event_types'""",
+        "a seal": """UPDATE iu_core.iu_core_config SET sealed_at = now(), sealed_by = 'x'
+            WHERE config_key = 'iu_core.composer_enabled'""",
+        "leases that were ended": """UPDATE iu_core.iu_core_config SET lease_epoch = 1
+            WHERE config_key = 'iu_core.composer_enabled'""",
+        "a change that was taken back": """UPDATE iu_core.iu_core_config SET revision = 3
+            WHERE config_key = 'iu_core.composer_enabled'""",
+        "one more": """INSERT INTO iu_core.iu_core_config (config_key, config_value, is_write_gate)
+            VALUES ('iu_core.another', 'false', true)""",
+    },
+    "event_type_registry": {
+        "one more": """INSERT INTO iu_core.event_type_registry (event_type, delivery_lane, domain)
+            VALUES ('employee.hired', 'delayed', 'system')""",
+        "another lane": """UPDATE iu_core.event_type_registry SET delivery_lane = 'live'
+            WHERE event_type = 'iu.template.instance_rolled_back'""",
+        "another description": """UPDATE iu_core.event_type_registry SET description = 'x'
+            WHERE event_type = 'iu.template.instance_rolled_back'""",
+    },
+}
+
+LOSSES = {
+    **{table: {"a row": f"INSERT INTO iu_core.{table} {values}"} for table, values in ROWS.items()},
+    **CHANGES,
+}
+
+
+def dropped() -> set[str]:
+    """The tables that down scripts drop, and those of which they drop a column."""
+    found: set[str] = set()
+    for script in (root() / "versions").glob("*.down.sql"):
+        for raw in pglast.parse_sql(script.read_text("utf-8")):
+            match raw.stmt:
+                case ast.DropStmt(removeType=enums.ObjectType.OBJECT_TABLE, objects=(*names,)):
+                    found.update(parts[-1].sval for parts in names)
+                case ast.AlterTableStmt(
+                    objtype=enums.ObjectType.OBJECT_TABLE,
+                    relation=ast.RangeVar(relname=str(name)),
+                    cmds=(*commands,),
+                ):
+                    if any(c.subtype == enums.AlterTableType.AT_DropColumn for c in commands):
+                        found.add(name)
+    return found
+
+
+async def fill_what_it_points_to(owner: asyncpg.Connection, table: str) -> None:
+    """Put a row into each table that `table` has a foreign key to, where there is none yet."""
+    parents = await owner.fetch(
+        """SELECT DISTINCT p.relname
+             FROM pg_constraint AS k JOIN pg_class AS p ON p.oid = k.confrelid
+            WHERE k.contype = 'f' AND k.conrelid = $1::regclass AND k.confrelid <> k.conrelid""",
+        f"iu_core.{table}",
+    )
+    for (parent,) in parents:
+        if not await owner.fetchval(f"SELECT EXISTS (SELECT FROM iu_core.{parent})"):
+            await fill_what_it_points_to(owner, parent)
+            await owner.execute(LOSSES[parent]["a row"])
+
+
+def test_what_is_to_lose_is_known_of_every_table_that_a_down_script_drops() -> None:
+    assert dropped() == LOSSES.keys()
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        pytest.param(table, statement, id=f"{table}: {what}")
+        for table, losses in LOSSES.items()
+        for what, statement in losses.items()
+    ],
+)
+async def test_a_down_script_refuses_to_destroy_even_what_is_committed_while_it_runs(
+    database: Database,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    table: str,
+    statement: str,
+) -> None:
+    before = await catalog_dump(database)
+    await fill_what_it_points_to(owner, table)
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute(statement)
+
+    async def refused() -> None:
+        with pytest.raises(DowngradeRefused, match=rf": iu_core\.{table} .*\(SQLSTATE PF409\)\n."):
+            await downgrade(database.owner_url, "base")
+
+    async def waits() -> bool:
+        waiting: bool = await observer.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))",
+            owner.get_server_pid(),
+        )
+        return waiting
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(refused())
+        await wait_until(waits, "the downgrade waits for the writer")
+        await transaction.commit()
+    assert await catalog_dump(database) == before

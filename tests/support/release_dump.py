@@ -1,0 +1,75 @@
+"""Keeps a database as this release fills it, so that later releases can show what they make of it.
+
+    FACTORY_TEST_PG_BIN=/usr/lib/postgresql/15/bin \\
+        python -m tests.support.release_dump tests/migrations/dumps/0005.sql.gz
+
+Plain statements and nothing of psql's, made by the oldest PostgreSQL that is supported, so that any
+of them takes it. The name is that of the last revision.
+"""
+
+import asyncio
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from app.db.embedded import EmbeddedPostgres
+from tests.support.databases import (
+    SERVER_OPTIONS,
+    Database,
+    Server,
+    cloned_database,
+    ensure_template,
+    open_connection,
+)
+from tests.support.http import make_key
+from tests.support.live import live_service
+from tests.support.populated import ACTOR, populate
+
+
+def statements(database: Database) -> bytes:
+    """Everything in the database, as statements that any client can send."""
+    dump = subprocess.run(
+        [
+            database.server.bin_dir / "pg_dump",
+            "--inserts",
+            "--rows-per-insert=100",
+            "--schema=iu_core",
+            f"--dbname={database.superuser_url}",
+        ],
+        capture_output=True,
+        check=True,
+    ).stdout
+    return b"".join(line for line in dump.splitlines(keepends=True) if not line.startswith(b"\\"))
+
+
+async def _filled(server: Server) -> bytes:
+    await ensure_template(server)
+    async with cloned_database(server) as database:
+        owner = await open_connection(database, "owner")
+        key = await make_key(owner, "admin", ACTOR, ("iu-core-",))
+        with live_service(database) as url:
+            await populate(owner, url, key)
+        await owner.close()
+        return statements(database)
+
+
+def main(target: Path) -> None:
+    """Fill a database of this release, and write it down."""
+    other = os.environ.get("FACTORY_TEST_PG_BIN")
+    with (
+        tempfile.TemporaryDirectory(prefix="factory-dump-") as directory,
+        EmbeddedPostgres(
+            Path(directory) / "server",
+            bin_dir=Path(other) if other else None,
+            options=SERVER_OPTIONS,
+        ) as embedded,
+    ):
+        filled = asyncio.run(_filled(Server(embedded=embedded, run_dir=Path(directory))))
+    target.write_bytes(gzip.compress(filled, mtime=0))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,5 +1,6 @@
 """`GET /operations/{id}/stream` over a real socket: server-sent events until the operation ends."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -173,3 +174,26 @@ async def test_a_service_that_stops_ends_its_streams(
                 assert [each async for each in told] == []
         assert program.wait() == 0, str(program)
         assert "cut short" not in program.err
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+async def test_lines_that_break_off_begin_nothing(
+    client: httpx.AsyncClient, owner: asyncpg.Connection, template: Template, framing: str
+) -> None:
+    """The client goes away after two whole lines and a half."""
+    await open_gates(owner)
+    line = json.dumps(order(template)).encode() + b"\n"
+    body = line * 2 + line[:50]
+    if "chunked" in framing:
+        body = b"%x\r\n%s\r\n" % (len(body), body)
+    head = (
+        "POST /instances/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+        f"{framing}\r\nAuthorization: {client.headers['authorization']}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(head.encode() + body)
+    writer.write_eof()
+    assert await reader.read() == b"", "there is nobody to answer"
+    writer.close()
+    assert (await client.get("/operations")).json()["items"] == []
+    assert await owner.fetchval("SELECT count(*) FROM iu_core.iu_operation_item") == 0

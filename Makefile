@@ -60,7 +60,8 @@ lock: dev ## pin the newest versions, with hashes for every platform
 db-diff: dev ## compare a database migrated step by step with a fresh one
 	@$(bin)/python -m pytest tests/migrations/test_zero_diff.py $(ARGS)
 
-bench: dev ## measure; the figures are written down in benchmarks/
+bench: ## measure (ARGS='from_event' for a part); the figures are written to benchmarks/README.md
+	@$(require_python)$(venv) install bench
 	@exec $(bin)/python -m benchmarks $(ARGS)
 
 build: dev ## build the wheel and the source distribution into dist/

@@ -1,11 +1,11 @@
 """Pin every dependency, with the hashes of its files for every platform: `make lock`.
 
 Takes pyproject.toml and requirements-*.in, answers with requirements.txt (what the program
-needs), requirements-dev.txt (that, and what tests and checks need) and
-requirements-build.txt (what builds the wheel). Pins stay as they are unless they no longer
-fit; `make lock ARGS=--upgrade` moves them to the newest versions. Refuses, and leaves the
-old file, when the result would name a registry, a path of this machine or a file without a
-hash. Why it is done so: docs/decisions/0001.
+needs), requirements-dev.txt (that, and what tests and checks need), requirements-bench.txt
+(that, and what the program is compared with) and requirements-build.txt (what builds the
+wheel). Pins stay as they are unless they no longer fit; `make lock ARGS=--upgrade` moves them
+to the newest versions. Refuses, and leaves the old file, when the result would name a registry,
+a path of this machine or a file without a hash. Why it is done so: docs/decisions/0001.
 """
 
 import argparse
@@ -26,12 +26,17 @@ LOCKS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
         ("pyproject.toml", "requirements.in", "requirements-dev.in"),
         "requirements.txt",
     ),
+    (
+        "requirements-bench.txt",
+        ("pyproject.toml", "requirements.in", "requirements-dev.in", "requirements-bench.in"),
+        "requirements-dev.txt",
+    ),
     ("requirements-build.txt", ("requirements-build.in",), "requirements-dev.txt"),
 )
 
 #: Where a published file can't be fetched by others, or says where this one was.
 ADDRESS = re.compile(r"://|--(?:extra-)?index-url|--find-links|file:|^\s*[-/.~]", re.IGNORECASE)
-PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*(?:\[[a-z0-9,-]+\])?==[^ ]+(?: ; .+)? \\$")
+PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*(?:\[[a-z0-9-]+(?:, ?[a-z0-9-]+)*\])?==[^ ]+(?: ; .+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
 

@@ -2,7 +2,8 @@
 # Makes and keeps .venv: the one place where the program and its tools are installed.
 #
 #   tools/venv.sh check            answers "ok", or one line that says what to do
-#   tools/venv.sh install KIND     KIND is runtime or dev; does nothing when nothing changed
+#   tools/venv.sh install KIND     KIND is runtime, dev (that and more) or bench (all of it and
+#                                  more); does nothing when that is there and nothing changed
 #
 # Plain pip installs what requirements*.txt pins by hash, as wheels only: no code of a
 # source package runs, and no compiler is needed (docs/decisions/0001).
@@ -74,7 +75,8 @@ find_interpreter() {
 # checkout was moved (the scripts in .venv/bin name their directory).
 fingerprint() {
     printf '%s\n' "$(pwd -P)" "$(.venv/bin/python -c 'import sys; print(sys.version)')"
-    cksum pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt
+    cksum pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt \
+        requirements-bench.txt
 }
 
 # The environment is there, of the version asked for, and pip in it runs.
@@ -89,7 +91,7 @@ venv_is_usable() {
 is_installed() { # kind
     [ -f "$stamp" ] || return 1
     case "$1:$(head -n 1 "$stamp")" in
-    runtime:runtime | runtime:dev | dev:dev) ;;
+    runtime:runtime | runtime:dev | runtime:bench | dev:dev | dev:bench | bench:bench) ;;
     *) return 1 ;;
     esac
     [ "$(tail -n +2 "$stamp")" = "$(fingerprint)" ]
@@ -103,8 +105,9 @@ install() { # kind
     case "$1" in
     runtime) lock=requirements.txt ;;
     dev) lock=requirements-dev.txt ;;
+    bench) lock=requirements-bench.txt ;;
     *)
-        echo "tools/venv.sh: install runtime, or install dev" >&2
+        echo "tools/venv.sh: install runtime, dev or bench" >&2
         exit 64
         ;;
     esac
@@ -140,7 +143,7 @@ install)
     install "${2:-}"
     ;;
 *)
-    echo "tools/venv.sh: check, or install runtime|dev" >&2
+    echo "tools/venv.sh: check, or install runtime|dev|bench" >&2
     exit 64
     ;;
 esac

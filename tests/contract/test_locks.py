@@ -63,7 +63,7 @@ def test_every_pin_has_the_hash_of_a_file(name: str) -> None:
     ],
 )
 def test_a_lock_that_says_anything_else_is_refused(line: str) -> None:
-    sound = "app==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via something\n"
+    sound = "app[one, two]==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    # via something\n"
     assert complaints(sound) == []
 
     assert complaints(sound + line + "\n") == [f"line 4: {line}"]
@@ -73,6 +73,7 @@ def test_the_locks_satisfy_what_is_asked_for() -> None:
     asked = {
         "requirements.txt": [Requirement(text) for text in project()["project"]["dependencies"]],
         "requirements-dev.txt": requirements_of("requirements-dev.in"),
+        "requirements-bench.txt": requirements_of("requirements-bench.in"),
         "requirements-build.txt": requirements_of("requirements-build.in"),
     }
     missing = [
@@ -104,5 +105,8 @@ def test_tests_and_builds_run_on_what_is_installed(name: str) -> None:
     assert {d: other[d] for d in runtime.keys() & other.keys() if other[d] != runtime[d]} == {}
 
 
-def test_tests_have_all_that_the_program_has() -> None:
-    assert set(pins("requirements.txt")) <= set(pins("requirements-dev.txt"))
+def test_tests_have_all_that_the_program_has_and_benchmarks_all_that_tests_have() -> None:
+    locks = [pins(f"requirements{kind}.txt") for kind in ("", "-dev", "-bench")]
+
+    assert locks[0].keys() <= locks[1].keys() <= locks[2].keys()
+    assert locks[1] == {name: locks[2][name] for name in locks[1]}

@@ -1,88 +1,69 @@
-"""Measure on a scratch database, durable as a real one, and write the figures down."""
+"""Measure some subjects or all, and write them down: `python -m benchmarks [SUBJECT …]`."""
 
-import asyncio
+import argparse
+import os
 import sys
-import tempfile
-from pathlib import Path
+from datetime import UTC, datetime
 
-import asyncpg
-import httpx
-
-from app.hosting import Host, bound_socket, hosting, served
-from app.security import Scope
-from app.services.first_key import create_first_key
-from app.settings import Settings
-from benchmarks import template_size
+from app.stopping import Stopped, heed_signals, run
+from benchmarks.filling import BATCH
+from benchmarks.ground import prepared_ground
 from benchmarks.machine import machine
-from benchmarks.template_size import LARGE, RUNS, SMALL, Figure
-
-README = Path(__file__).parent / "README.md"
-
-_HEAD = f"""\
-# Benchmarks
-
-`make bench` measures on a scratch database of its own (durable: fsync and synchronous_commit are
-on) and writes this page. What counts are the ratios, which are taken in one run on one machine; the
-absolute rates say more about the machine than about the factory.
-
-## The template's size does not matter
-
-An instance refers to its template's composition, so composing must cost the same for {SMALL} pieces
-and for {LARGE:,}. Medians of {RUNS} runs, in turns; the ratio is the median of the pairs' ratios.
-"""
-
-
-async def _measure(host: Host) -> list[Figure]:
-    await host.prepare()
-    await host.migrate()
-    secret = await create_first_key(
-        host.required_owner_url(), principal="benchmark", scope=Scope.ADMIN, actor="bench-bot"
-    )
-    connection = await asyncpg.connect(host.required_service_url())
-    try:
-        with bound_socket(host.settings) as listener:
-            async with (
-                served(host.service_settings, listener) as (url, _),
-                httpx.AsyncClient(
-                    base_url=url,
-                    headers={"Authorization": f"Bearer {secret}"},
-                    timeout=60,
-                    trust_env=False,
-                ) as client,
-            ):
-                keys = await template_size.prepare(client)
-                return await template_size.measure(client, connection, keys)
-    finally:
-        await connection.close()
-
-
-def _page(named: str, figures: list[Figure]) -> str:
-    rows = [
-        f"| {figure.what} | {figure.small_per_s:,.0f}/s | {figure.large_per_s:,.0f}/s"
-        f" | {figure.ratio:.2f} | 0.90 to 1.10 |"
-        for figure in figures
-    ]
-    table = [
-        f"| | {SMALL} pieces | {LARGE:,} pieces | ratio | asked for |",
-        "|---|---|---|---|---|",
-        *rows,
-    ]
-    return "\n".join([_HEAD, *table, "", f"Measured on: {named}.", ""])
+from benchmarks.page import README, page, section, sections
+from benchmarks.subjects import Options
+from benchmarks.subjects.all import SUBJECTS
 
 
 def main() -> None:
-    """Measure, print, and write benchmarks/README.md."""
-    with tempfile.TemporaryDirectory(prefix="factory-bench-") as scratch:
-        settings = Settings(data_dir=Path(scratch), port=0, log_level="warning").model_copy(
-            update={"database_url": None, "migration_database_url": None, "url": None}
-        )
-        with hosting(settings) as host:
-            assert host.embedded is not None
-            named = machine(host.embedded.version)
-            figures = asyncio.run(_measure(host))
-    page = _page(named, figures)
-    README.write_text(page, encoding="utf-8")
-    sys.stdout.write(page)
+    """Measure what the arguments ask for; each section is written as soon as it is known."""
+    names, options = _arguments()
+    others = os.getloadavg()[0]
+    for name in names:
+        subject = SUBJECTS[name]
+        print(f"… {name}", file=sys.stderr, flush=True)
+        with prepared_ground() as ground:
+            tables = run(subject.measure(ground, options))
+            measured_on = (
+                f"{machine(ground.server.version)}; {datetime.now(UTC):%Y-%m-%d},"
+                f" with a load of {others:.1f} from others"
+            )
+        text = section(subject.TITLE, subject.WHAT, tables, measured_on)
+        written = sections(README.read_text(encoding="utf-8")) | {name: text}
+        README.write_text(page(written, list(SUBJECTS)), encoding="utf-8")
+        print(text, flush=True)
 
 
-main()
+def _arguments() -> tuple[list[str], Options]:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument(
+        "subjects", nargs="*", metavar="SUBJECT", help=f"{', '.join(SUBJECTS)}; default: all"
+    )
+    parser.add_argument(
+        "--memory-requests", type=int, help="how many requests the memory is watched for"
+    )
+    parser.add_argument(
+        "--instances",
+        type=_counts,
+        default=(1_000, 100_000, 1_000_000),
+        metavar="COUNT,…",
+        help="the instance counts that are compared (default: 1000,100000,1000000)",
+    )
+    given = parser.parse_args()
+    if unknown := set(given.subjects) - set(SUBJECTS):
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}")
+    names = [name for name in SUBJECTS if name in given.subjects or not given.subjects]
+    return names, Options(given.memory_requests, given.instances)
+
+
+def _counts(text: str) -> list[int]:
+    counts = sorted({int(count) for count in text.split(",") if count.isdecimal()})
+    if not counts or counts[0] < BATCH or any(count % BATCH for count in counts):
+        raise argparse.ArgumentTypeError(f"not whole thousands: {text}")
+    return counts
+
+
+try:
+    heed_signals()
+    main()
+except Stopped as stopped:
+    sys.exit(stopped.exit_code)

@@ -1,0 +1,30 @@
+"""The requests that are sent, as bytes that were built before."""
+
+import json
+from typing import Any
+
+from benchmarks.load import EVENT, post
+from benchmarks.templates import FIVE
+
+DATA = {"name": "Ada Lovelace", "starts": "2026-03-02"}
+
+
+def order(template: str = FIVE) -> dict[str, Any]:
+    """One instance to compose, as a client orders it."""
+    return {
+        "event_id": EVENT,
+        "event_type": "employee.hired",
+        "template": template,
+        "suffix": "ada-lovelace",
+        "data": DATA,
+    }
+
+
+def compose_one(key: str, template: str = FIVE) -> str:
+    """`POST /instances/from-event`, with a new event each time it is sent."""
+    return post("/instances/from-event", key, json.dumps(order(template)))
+
+
+def compose_bulk(key: str, items: int) -> str:
+    """`POST /instances/bulk`, atomic, with new events each time it is sent."""
+    return post("/instances/bulk?atomic=true", key, json.dumps([order()] * items))

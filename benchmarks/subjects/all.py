@@ -1,0 +1,20 @@
+"""Every subject, in the order of the page."""
+
+from benchmarks.subjects import (
+    Subjects,
+    bulk,
+    from_event,
+    memory,
+    scale,
+    sql_function,
+    template_size,
+)
+
+SUBJECTS: Subjects = {
+    "from_event": from_event,
+    "memory": memory,
+    "sql_function": sql_function,
+    "bulk": bulk,
+    "template_size": template_size,
+    "scale": scale,
+}

@@ -33,8 +33,9 @@ EVENT = "{event}"
 class Plan:
     """What to send: `requests` by turns, over `clients` connections that are spread over `ports`.
 
-    Either `total` requests, or for `seconds` that count: they begin after `warm_up_s`, and in a
-    closed loop when each connection was answered once. Closed loop: each connection sends as soon
+    Either `total` requests, and none that would begin after `seconds` where both are given; or for
+    `seconds` that count: they begin after `warm_up_s`, and in a closed loop when each connection
+    was answered once. Closed loop: each connection sends as soon
     as it was answered. With a `rate`: requests are due at random moments, that many a second,
     whoever is still waiting (an open loop; needs `seconds`).
     """
@@ -171,7 +172,7 @@ class _Run:
                 self._send(connection, self.due.popleft())
                 return
             self.idle.append(connection)
-        elif (self.sent < self.plan.total) if self.plan.total else (now < self.counts_to):
+        elif now < self.counts_to and (self.sent < self.plan.total or not self.plan.total):
             self._send(connection, now)
             return
         if self.open == 0 and (self.plan.rate == 0 or now >= self.counts_to):
@@ -183,7 +184,8 @@ class _Run:
         self.open -= 1
         self.statuses[status] += 1
         # An open loop's late answers count too: they are what waiting looks like.
-        if now >= self.counts_from and (now < self.counts_to or self.plan.rate):
+        late = now >= self.counts_to and not (self.plan.rate or self.plan.total)
+        if now >= self.counts_from and not late:
             self.latencies.append(now - since)
         self.unanswered.discard(connection)
         warm = not self.unanswered and now >= self.began + self.plan.warm_up_s
@@ -210,7 +212,7 @@ class _Run:
 
     def _count_from(self, moment: float) -> None:
         self.counts_from = moment
-        self.counts_to = math.inf if self.plan.total else moment + self.plan.seconds
+        self.counts_to = moment + (self.plan.seconds or math.inf)
         self.cpu_since, self.cpu_before = time.perf_counter(), time.process_time()
 
     def _measured(self) -> Measured:
@@ -220,7 +222,7 @@ class _Run:
             raise RuntimeError(f"nothing was answered within {self.plan.seconds} s")
         return Measured(
             answered=len(ordered),
-            seconds=self.plan.seconds or ended - self.counts_from,
+            seconds=ended - self.counts_from if self.plan.total else self.plan.seconds,
             statuses=dict(self.statuses),
             p50_ms=ordered[len(ordered) // 2] * 1000,
             p99_ms=ordered[len(ordered) * 99 // 100] * 1000,

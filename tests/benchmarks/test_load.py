@@ -97,6 +97,14 @@ async def test_a_closed_loop_counts_when_every_connection_was_answered_once() ->
     assert measured.statuses == {"201": len(received)}
 
 
+async def test_a_total_is_cut_short_by_its_seconds_and_every_answer_counts() -> None:
+    async with answering(HEAD + BODY) as (port, received), load_generator() as load:
+        plan = Plan([port], [get("/livez", KEY)], clients=2, total=10_000_000, seconds=0.1)
+        measured = await load(plan)
+
+    assert 0 < measured.answered == len(received) < 10_000_000
+
+
 async def test_an_open_loop_sends_what_is_due_and_waits_for_every_answer() -> None:
     plan_of = {"requests": [get("/livez", KEY)], "clients": 8, "seconds": 0.2, "warm_up_s": 0.0}
 

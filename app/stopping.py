@@ -86,6 +86,15 @@ def run(work: Coroutine[Any, Any, Answer]) -> Answer:
     return _program.run(work)
 
 
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where there is one: a service answers a third more with it."""
+    try:
+        import uvloop  # noqa: PLC0415 - a client's command does not wait for it
+    except ImportError:  # there is none for Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class _Program:
     """What the process is doing, and what it was told."""
 
@@ -97,7 +106,8 @@ class _Program:
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         self._running = True
         try:
-            return asyncio.run(self._cancellable(work))
+            with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+                return runner.run(self._cancellable(work))
         except asyncio.CancelledError:
             if self._told is None:
                 raise

@@ -85,7 +85,8 @@ venv_is_usable() {
     version=$(version_of .venv/bin/python)
     is_new_enough "$version" || return 1
     [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$version" ] || return 1
-    .venv/bin/python -c 'import pip' >/dev/null 2>&1
+    # One that was left half made would install into the interpreter that it was made from.
+    .venv/bin/python -c 'import pip, sys; sys.exit(sys.prefix == sys.base_prefix)' >/dev/null 2>&1
 }
 
 is_installed() { # kind

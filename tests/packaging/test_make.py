@@ -198,12 +198,15 @@ def test_a_changed_lock_is_installed(installed: Path) -> None:
 
 @in_one_worker
 @pytest.mark.packaging
-def test_an_environment_that_lost_its_interpreter_is_made_anew(
-    installed: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "interpreter", ["/nonexistent/python3.11", sys._base_executable], ids=["gone", "half made"]
+)
+def test_an_environment_that_is_none_is_made_anew(
+    installed: Path, tmp_path: Path, interpreter: str
 ) -> None:
     copy = tmp_path / "copy"
     (copy / ".venv" / "bin").mkdir(parents=True)
-    (copy / ".venv" / "bin" / "python").symlink_to("/nonexistent/python3.11")
+    (copy / ".venv" / "bin" / "python").symlink_to(interpreter)
     (copy / "tools").mkdir()
     shutil.copy(installed / "tools" / "venv.sh", copy / "tools" / "venv.sh")
 

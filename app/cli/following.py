@@ -57,10 +57,13 @@ def _bar(operation: Mapping[str, Any]) -> Iterator[Show]:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Items a second, of late."""
+        """Items a second: of late, or in all where there was only one look."""
 
         def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+            speed = task.finished_speed or task.speed
+            if speed is None and task.elapsed:
+                speed = task.completed / task.elapsed
+            return Text("" if speed is None else f"{speed:,.0f}/s")
 
     columns = (
         TextColumn("{task.description}"),

@@ -193,7 +193,8 @@ async def test_an_upgrade_is_ignored_and_leaves_no_trace(
             b"Content-Length: 2\r\n" + asked + b"\r\n",
             b"{}",
         )
-        assert (status, document["code"]) == (422, "invalid_input")
+        # The parser gives up the body of such a request, so it ends before its Content-Length.
+        assert (status, document["code"]) == (400, "invalid_input")
         assert document["request_id"] == headers["x-request-id"]
     # uvicorn's own log of requests reaches nobody, but for the tests' handler.
     told = [record.getMessage() for record in caplog.records if record.name != "uvicorn.access"]

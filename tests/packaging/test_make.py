@@ -199,7 +199,9 @@ def test_a_changed_lock_is_installed(installed: Path) -> None:
 @in_one_worker
 @pytest.mark.packaging
 @pytest.mark.parametrize(
-    "interpreter", ["/nonexistent/python3.11", sys._base_executable], ids=["gone", "half made"]
+    "interpreter",
+    ["/nonexistent/python3.11", f"{sys.base_prefix}/bin/python3"],
+    ids=["gone", "half made"],
 )
 def test_an_environment_that_is_none_is_made_anew(
     installed: Path, tmp_path: Path, interpreter: str

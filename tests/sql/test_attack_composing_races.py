@@ -1,7 +1,7 @@
 """Composing, stopped where it waits, while somebody changes what it has looked at before."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Literal
@@ -12,13 +12,12 @@ import pytest
 
 from tests.support.authoring import AUTHORING, call, content, create_template, create_version
 from tests.support.composing import Item, compose, compose_one, identity
+from tests.support.databases import Connect
 from tests.support.gates import COMPOSER, LIVE, close, drain, lease, set_clock
 from tests.support.interleaving import racing
 from tests.support.mutation import take_out
 from tests.support.rollback import HR, by_actor, release_keys
 from tests.support.templates import Template, make_template, open_gates
-
-Connect = Callable[[str], Awaitable[asyncpg.Connection]]
 
 FAMILY = "tpl:file:report"
 
@@ -28,12 +27,6 @@ async def template(owner: asyncpg.Connection) -> Template:
     """A template to compose from, the gates open."""
     await open_gates(owner)
     return await make_template(owner)
-
-
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
 
 
 @asynccontextmanager

@@ -41,12 +41,6 @@ async def gates(owner: asyncpg.Connection) -> None:
     await open_gates(owner, *AUTHORING)
 
 
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
-
-
 @asynccontextmanager
 async def begun(connection: asyncpg.Connection) -> AsyncIterator[Any]:
     """A transaction that the test ends; rolled back where the test fails before."""

@@ -7,18 +7,16 @@ guard prevents must be seen to happen.
 import asyncio
 import dataclasses
 import random
-from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from tests.support.composing import Item, compose, compose_one, identity
+from tests.support.databases import Connect
 from tests.support.interleaving import racing, wait_until_blocked
 from tests.support.mutation import take_out
 from tests.support.templates import Template, close_gates, make_template, open_gates
-
-Connect = Callable[[str], Awaitable[asyncpg.Connection]]
 
 
 @pytest.fixture
@@ -26,12 +24,6 @@ async def template(owner: asyncpg.Connection) -> Template:
     """A template to compose from, the gates open."""
     await open_gates(owner)
     return await make_template(owner)
-
-
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
 
 
 async def instances(owner: asyncpg.Connection) -> int:

@@ -6,13 +6,14 @@ its guard taken out: then what the guard prevents must be seen to happen.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import asyncpg
 import pytest
 
 from tests.support.composing import Item, compose_one
+from tests.support.databases import Connect
 from tests.support.gates import (
     COMPOSER,
     LIVE,
@@ -29,8 +30,6 @@ from tests.support.gates import (
 from tests.support.interleaving import DEADLINE, racing
 from tests.support.mutation import take_out
 from tests.support.templates import Template, make_template, open_gates
-
-Connect = Callable[[str], Awaitable[asyncpg.Connection]]
 
 COMPOSER_LOCK = "PERFORM iu_core.fn_iu_lock('gate', v_gates, true);"
 ADMIT_LOCK = "PERFORM iu_core.fn_iu_lock('gate', p_gate_keys, true);"
@@ -49,12 +48,6 @@ async def template(owner: asyncpg.Connection) -> Template:
 @pytest.fixture
 async def operator(connect: Connect) -> asyncpg.Connection:
     """Who closes: a second connection of the service's role."""
-    return await connect("app")
-
-
-@pytest.fixture
-async def third(connect: Connect) -> asyncpg.Connection:
-    """A third connection of the service's role."""
     return await connect("app")
 
 

@@ -31,18 +31,6 @@ async def template(owner: asyncpg.Connection) -> Template:
     return await make_template(owner)
 
 
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
-
-
-@pytest.fixture
-async def third(connect: Connect) -> asyncpg.Connection:
-    """A third connection of the service's role."""
-    return await connect("app")
-
-
 @pytest.fixture(autouse=True)
 async def looked_twice(owner: asyncpg.Connection, guarded: bool) -> None:
     """The second look, taken out where the race runs without its guard."""

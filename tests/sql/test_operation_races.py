@@ -4,7 +4,6 @@ Each race runs as it is; where a guard decides it, once more with the guard take
 the guard prevents must be seen to happen.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -28,20 +27,12 @@ from tests.support.operation_calls import (
 from tests.support.rollback import present
 from tests.support.templates import Template, make_template, open_gates
 
-Connect = Callable[[str], Awaitable[asyncpg.Connection]]
-
 
 @pytest.fixture
 async def template(owner: asyncpg.Connection) -> Template:
     """tpl:wf:onboarding/v1; both gates of composing open."""
     await open_gates(owner)
     return await make_template(owner)
-
-
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
 
 
 @pytest.mark.parametrize("guarded", [True, False])

@@ -1,7 +1,6 @@
 """Rolling back in chunks: frozen ids, each accounted for, behind the fence of their actors."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -41,20 +40,12 @@ from tests.support.rollback import (
 from tests.support.rows import one_row
 from tests.support.templates import Template, close_gates, make_template, open_gates
 
-Connect = Callable[[str], Awaitable[asyncpg.Connection]]
-
 
 @pytest.fixture
 async def template(owner: asyncpg.Connection) -> Template:
     """tpl:wf:onboarding/v1; both gates of composing open."""
     await open_gates(owner)
     return await make_template(owner)
-
-
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
 
 
 async def fenced(owner: asyncpg.Connection) -> dict[str, UUID]:

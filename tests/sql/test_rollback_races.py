@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from tests.support.composing import Item, compose, compose_one
+from tests.support.databases import Connect
 from tests.support.interleaving import racing
 from tests.support.mutation import take_out
 from tests.support.rollback import (
@@ -32,8 +33,6 @@ from tests.support.rollback import (
 )
 from tests.support.templates import Template, make_template, open_gates
 
-Connect = Callable[[str], Awaitable[asyncpg.Connection]]
-
 BY_ACTOR_LOCKS = "PERFORM iu_core.fn_iu_lock('actor', ARRAY[p_of_actor], false);"
 ACTORS_LOCKED = "PERFORM iu_core.fn_iu_lock('actor', v_actors, p_shared);"
 BY_ACTOR_READS_AGAIN = "v_ids := (iu_core.fn_iu_rollback_select(v_selection, v_limit)).ids;"
@@ -44,12 +43,6 @@ async def template(owner: asyncpg.Connection) -> Template:
     """tpl:wf:onboarding/v1; both gates of composing open."""
     await open_gates(owner)
     return await make_template(owner)
-
-
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
 
 
 async def rolled_back_messages(owner: asyncpg.Connection) -> int:

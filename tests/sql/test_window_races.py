@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 
 from tests.support.composing import Item, compose, compose_one
-from tests.support.databases import Connect
 from tests.support.gates import COMPOSER, LIVE, close, drain
 from tests.support.interleaving import racing
 from tests.support.mutation import take_out
@@ -28,18 +27,6 @@ either_way = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "
 async def template(owner: asyncpg.Connection) -> Template:
     """A template to compose from; the gates are closed."""
     return await make_template(owner)
-
-
-@pytest.fixture
-async def second(connect: Connect) -> asyncpg.Connection:
-    """A second connection of the service's role."""
-    return await connect("app")
-
-
-@pytest.fixture
-async def third(connect: Connect) -> asyncpg.Connection:
-    """A third connection of the service's role."""
-    return await connect("app")
 
 
 async def through_a_window(connection: asyncpg.Connection, template: Template) -> str:

@@ -38,6 +38,8 @@ BEGIN
                    event_id uuid, event_type text, template text, suffix text, actor text,
                    emit_mode text, reason text, data text, require_current boolean)
              WHERE i.operation_id = p_operation.operation_id AND i.ordinal = ANY (p_ordinals)
+               -- Before 17 an index that is read in order filters by a list, and does not look for it.
+               AND i.ordinal BETWEEN p_ordinals[1] AND p_ordinals[cardinality(p_ordinals)]
              ORDER BY i.ordinal) AS r;
 
     SELECT array_agg(CASE WHEN m.would_be IS NOT NULL THEN 'dry_run'

@@ -31,7 +31,9 @@ BEGIN
          WHERE f.operation_id = p_operation.operation_id), false);
     SELECT array_agg(i.instance_collection_id ORDER BY i.ordinal) INTO v_ids
       FROM iu_core.iu_operation_item AS i
-     WHERE i.operation_id = p_operation.operation_id AND i.ordinal = ANY (p_ordinals);
+     WHERE i.operation_id = p_operation.operation_id AND i.ordinal = ANY (p_ordinals)
+       -- As in fn_iu_operation_instantiate.
+       AND i.ordinal BETWEEN p_ordinals[1] AND p_ordinals[cardinality(p_ordinals)];
     SELECT coalesce(array_agg(l.instance_collection_id), '{}') INTO v_there
       FROM iu_core.iu_auto_instantiate_event_log AS l
      WHERE l.instance_collection_id = ANY (v_ids)

@@ -4,7 +4,8 @@
 
 PYTHON ?=
 ARGS ?=
-WORKERS ?= 2
+# One more than the cores that a small machine has: tests wait for locks and programs, too.
+WORKERS ?= 3
 
 quoted_python := '$(subst ','\'',$(PYTHON))'
 venv := PYTHON=$(quoted_python) sh tools/venv.sh
@@ -21,7 +22,7 @@ require_python = $(if $(filter ok,$(verdict)),,$(error $(verdict)))
 help: ## list these habits
 	@awk 'BEGIN { FS = ":.*## "; print "make TARGET, where TARGET is one of" } \
 	  /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
-	@echo "Variables: PYTHON=/path/to/python3, ARGS='…' (run, test, bench), WORKERS=2 (test)"
+	@echo "Variables: PYTHON=/path/to/python3, ARGS='…' (run, test, bench), WORKERS=3 (test)"
 
 run: install ## install, then evaluate: embedded database, examples, the API on 127.0.0.1:8000
 	@exec $(bin)/factory evaluate $(ARGS)
@@ -33,11 +34,11 @@ dev: ## make .venv with the tools for tests and checks too
 	@$(require_python)$(venv) install dev
 
 test: dev ## run the whole suite (ARGS='tests/api -k gate' for a part)
-	@exec $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@exec $(bin)/python -m pytest -n $(WORKERS) $(ARGS)
 
 coverage: dev ## run the whole suite and refuse less than 90 % of app/
 	@$(bin)/python -m coverage erase
-	@exec $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup \
+	@exec $(bin)/python -m pytest -n $(WORKERS) \
 	  --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint: dev ## check style, types, SQL, Dockerfile and compose file

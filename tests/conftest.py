@@ -16,6 +16,8 @@ import asyncpg
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
+from tests.cli.fork_server import fork_server
+from tests.cli.programs import Programs
 from tests.support.databases import (
     SERVER_OPTIONS,
     Connect,
@@ -98,6 +100,15 @@ async def unchanged_database(server: Server, migrated_template: None) -> AsyncIt
     """A migrated database for tests that only look at the catalogue and change nothing."""
     async with cloned_database(server) as clone:
         yield clone
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[None]:
+    """The command `factory` is forked and not started anew, as long as this worker runs."""
+    with fork_server() as address:
+        Programs.fork_server = address
+        yield
+        Programs.fork_server = None
 
 
 @pytest.fixture

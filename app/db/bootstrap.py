@@ -81,20 +81,20 @@ async def bootstrap(
             await _one_at_a_time(connection)
             await _prepare_roles(connection, passwords or {}, report)
             await _prepare_schema(connection, report)
-            await configure_database(connection)
+            await configure_database(connection, report.database)
             await _reserve_advisory_locks(connection, report)
         return report
     finally:
         await connection.close()
 
 
-async def configure_database(connection: asyncpg.Connection) -> None:
+async def configure_database(connection: asyncpg.Connection, database: str) -> None:
     """Set what belongs to the database as such, which a clone of it does not inherit.
 
     Who may connect, that nobody makes temporary objects, and how sessions start. Takes a
-    superuser's connection to the database in question.
+    superuser's connection to any database of the server.
     """
-    name = await connection.fetchval("SELECT quote_ident(current_database())")
+    name = await connection.fetchval("SELECT quote_ident($1)", database)
     await connection.execute(f"""
         REVOKE ALL ON DATABASE {name} FROM PUBLIC;
         GRANT CONNECT ON DATABASE {name} TO {", ".join(ROLES)};

@@ -8,9 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.fork_server import fork_server
 from tests.cli.hosted import copy_of, is_over
-from tests.cli.programs import Done, Hosting, Programs, environment, factory, hosting
+from tests.cli.programs import Done, Hosting, environment, factory, hosting
 
 GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
 
@@ -64,12 +63,8 @@ class Cli:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forks() -> Iterator[None]:
-    """Commands are forked and not started anew, as long as this worker runs."""
-    with fork_server() as address:
-        Programs.fork_server = address
-        yield
-        Programs.fork_server = None
+def all_commands_are_forked(forks: None) -> None:
+    """Nothing here starts a command anew."""
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,17 @@ def clean_environment(**changes: str) -> dict[str, str]:
 
     Installing compiles nothing: most of what is installed here is never run.
     """
-    foreign = ("FACTORY_", "PYTHON", "VIRTUAL_ENV", "COV", "PYTEST", "MAKE", "MFLAGS")
+    foreign = (
+        "FACTORY_",
+        "PYTHON",
+        "VIRTUAL_ENV",
+        "COV",
+        "PYTEST",
+        "MAKE",
+        "MFLAGS",
+        "ARGS",
+        "WORKERS",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, "PIP_NO_COMPILE": "1", **changes}
 

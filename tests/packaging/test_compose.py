@@ -1,9 +1,7 @@
 """The compose file's commands and environment, run against a real server instead of containers."""
 
-import json
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,17 @@ import yaml
 
 from app.db.bootstrap import with_database
 from app.db.embedded import EmbeddedPostgres
-from tests.packaging.programs import ROOT, answer, clean_environment, free_port, run, running
+from tests.cli.programs import factory, hosting
+from tests.packaging.programs import ROOT, clean_environment, free_port, run
 
 PASSWORDS = {
     "POSTGRES_PASSWORD": "p1",
     "FACTORY_OWNER_PASSWORD": "o1",
     "FACTORY_APP_PASSWORD": "a1",
 }
-FACTORY = [sys.executable, "-c", "from app.cli import main; main()"]
+
+# The services are programs of their own.
+pytestmark = pytest.mark.usefixtures("forks")
 
 
 @pytest.fixture
@@ -60,11 +61,10 @@ def test_the_services_of_the_compose_file_come_up(server: EmbeddedPostgres, tmp_
     # Each start of the services runs them again.
     for command in (*commands, *commands):
         assert command[0] == "factory"
-        run(*FACTORY, *command[1:], cwd=ROOT, env=owners)
-    made = run(
-        *FACTORY, "key", "create", "--first", "--scope", "admin",
-        "--principal", "me", "--actor", "me", "--json",
-        cwd=ROOT, env=owners,
+        factory(*command[1:], cwd=tmp_path, env=owners)
+    made = factory(
+        "key", "create", "--first", "--scope", "admin", "--principal", "me", "--actor", "me",
+        "--json", cwd=tmp_path, env=owners,
     )  # fmt: skip
 
     port = free_port()
@@ -73,17 +73,15 @@ def test_the_services_of_the_compose_file_come_up(server: EmbeddedPostgres, tmp_
         "FACTORY_HOST": "127.0.0.1",
         "FACTORY_PORT": str(port),
     }
-    log = tmp_path / "log"
-    with running(*FACTORY, *api["command"], cwd=ROOT, env=service_env, log=log) as program:
-        answer(f"http://127.0.0.1:{port}/readyz", program, log)
+    with hosting(*api["command"], cwd=tmp_path, env=service_env) as program:
+        program.says("Ctrl-C stops")
         gates = httpx.get(
             f"http://127.0.0.1:{port}/gates",
-            headers={"Authorization": f"Bearer {json.loads(made.stdout)['secret']}"},
+            headers={"Authorization": f"Bearer {made.document['secret']}"},
             trust_env=False,
         )
-        program.terminate()
-        code = program.wait(timeout=60)
+        code = program.stop()
 
-    assert code == 0, log.read_text()
+    assert code == 0, str(program)
     assert gates.status_code == 200, gates.text
     assert len(gates.json()["items"]) == 11

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,14 @@ from tests.packaging.programs import (
     ROOT,
     answer,
     clean_environment,
-    copy_checkout,
     free_port,
     run,
     running,
 )
+from tests.support.once import alone
 
 NAMED = ", or name another interpreter: make PYTHON=/path/to/python3.  Stop.\n"
 TOOLS = ("make", "sh", "env", "dirname", "head", "tail", "cksum", "mv", "rm", "awk", "cat")
-
-# What is installed here is installed once.
-in_one_worker = pytest.mark.xdist_group("make")
 
 
 @pytest.fixture
@@ -146,34 +144,17 @@ def test_help_is_the_default_and_lists_every_habit(fresh: Path) -> None:
     assert {"run", "test", "lint", "format", "bench", "db-diff", "docs"} <= listed
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with spaces and a quote in its name, after `make install`."""
-    directory = tmp_path_factory.mktemp("make") / "it's a check  out"
-    copy_checkout(directory)
-    first = run("make", "install", f"PYTHON={sys.executable}", cwd=directory)
-    assert first.stdout.splitlines() == [
-        f"Making .venv with {sys.executable}",
-        "Installing what requirements.txt pins into .venv (once; a minute or so)",
-    ]
-    return directory
+@pytest.fixture
+def installed(installed_checkout: Path, shared_directory: Path) -> Iterator[Path]:
+    """The checkout after `make install`, for this test alone while it changes something in it."""
+    with alone(shared_directory / "checkout.in-use"):
+        yield installed_checkout
 
 
-@in_one_worker
 @pytest.mark.packaging
-def test_nothing_is_installed_again_when_nothing_changed(installed: Path) -> None:
-    stamp = installed / ".venv" / ".installed"
-    before = stamp.stat().st_mtime_ns
-
-    again = run("make", "install", cwd=installed)
-
-    assert (again.stdout, again.stderr) == ("", "")
-    assert stamp.stat().st_mtime_ns == before
-
-
-@in_one_worker
-@pytest.mark.packaging
-def test_the_checkout_itself_is_what_runs(installed: Path) -> None:
+def test_the_checkout_itself_runs_and_is_installed_again_when_a_lock_changed(
+    installed: Path,
+) -> None:
     python = installed / ".venv" / "bin" / "python"
     module = run(python, "-c", "import app; print(app.__file__)", cwd=installed.parent)
 
@@ -182,10 +163,13 @@ def test_the_checkout_itself_is_what_runs(installed: Path) -> None:
         path for path in installed.glob(".venv/lib/*/site-packages/app/**") if path.is_file()
     ]
 
+    stamp = installed / ".venv" / ".installed"
+    before = stamp.stat().st_mtime_ns
+    again = run("make", "install", cwd=installed)
 
-@in_one_worker
-@pytest.mark.packaging
-def test_a_changed_lock_is_installed(installed: Path) -> None:
+    assert (again.stdout, again.stderr) == ("", "")
+    assert stamp.stat().st_mtime_ns == before
+
     lock = installed / "requirements.txt"
     original = lock.read_bytes()
     lock.write_bytes(original + b"# changed\n")
@@ -196,21 +180,18 @@ def test_a_changed_lock_is_installed(installed: Path) -> None:
         lock.write_bytes(original)
 
 
-@in_one_worker
 @pytest.mark.packaging
 @pytest.mark.parametrize(
     "interpreter",
     ["/nonexistent/python3.11", f"{sys.base_prefix}/bin/python3"],
     ids=["gone", "half made"],
 )
-def test_an_environment_that_is_none_is_made_anew(
-    installed: Path, tmp_path: Path, interpreter: str
-) -> None:
+def test_an_environment_that_is_none_is_made_anew(tmp_path: Path, interpreter: str) -> None:
     copy = tmp_path / "copy"
     (copy / ".venv" / "bin").mkdir(parents=True)
     (copy / ".venv" / "bin" / "python").symlink_to(interpreter)
     (copy / "tools").mkdir()
-    shutil.copy(installed / "tools" / "venv.sh", copy / "tools" / "venv.sh")
+    shutil.copy(ROOT / "tools" / "venv.sh", copy / "tools" / "venv.sh")
 
     # Nothing to install is there: making the environment is what is looked at.
     done = run("sh", "tools/venv.sh", "install", "runtime", cwd=copy, check=False)
@@ -219,7 +200,6 @@ def test_an_environment_that_is_none_is_made_anew(
     assert run(copy / ".venv" / "bin" / "python", "-c", "import pip", cwd=copy).returncode == 0
 
 
-@in_one_worker
 @pytest.mark.packaging
 def test_make_run_serves_until_ctrl_c_and_finds_its_data_again(
     installed: Path, tmp_path: Path

@@ -19,36 +19,41 @@ from tests.packaging.programs import (
     run,
     running,
 )
+from tests.support.once import once
 
 RELEASE = f"product_factory-{__version__}"
 
-# One worker: what is built and installed here is built and installed once.
-pytestmark = [pytest.mark.packaging, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.packaging
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def wheel(shared_directory: Path) -> Path:
     """The wheel, built from a source distribution that was built from the checkout."""
-    source = tmp_path_factory.mktemp("source")
-    copy_checkout(source)
-    target = tmp_path_factory.mktemp("dist")
-    run(
-        sys.executable, "-m", "build", "--no-isolation", "--outdir", target, source, cwd=source
-    )  # fmt: skip
+    source, target = shared_directory / "source", shared_directory / "dist"
+    with once(target) as missing:
+        if missing:
+            copy_checkout(source)
+            build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", target)
+            run(*build, source, cwd=source)
     (built,) = target.glob("*.whl")
     return built
 
 
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def installed(
+    wheel: Path, installed_checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The bin directory of an environment with the locked dependencies and the wheel."""
     outside = tmp_path_factory.mktemp("outside the checkout")
     bin_dir = empty_environment(outside / "environment")
-    pip = (bin_dir / "python", "-m", "pip", "install", "--quiet", "--no-input")
-    lock = ROOT / "requirements.txt"
-    run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", lock, cwd=outside)
-    run(*pip, "--no-deps", "--no-index", wheel, cwd=outside)
-    run(bin_dir / "python", "-m", "pip", "check", cwd=outside)
+    # Installing what the lock pins takes longest, and has been done. The checkout itself is not
+    # among it: that lies beside what was installed, and a path file is not read from there.
+    (dependencies,) = installed_checkout.glob(".venv/lib/*/site-packages")
+    (packages,) = bin_dir.parent.glob("lib/*/site-packages")
+    (packages / "dependencies.pth").write_text(f"{dependencies}\n", encoding="utf-8")
+    pip = (bin_dir / "python", "-m", "pip")
+    run(*pip, "install", "--quiet", "--no-input", "--no-deps", "--no-index", wheel, cwd=outside)
+    run(*pip, "check", cwd=outside)
     return bin_dir
 
 

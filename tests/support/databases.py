@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ import asyncpg
 from app.db.bootstrap import ROLES, bootstrap, configure_database
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import migrate
+from tests.support.once import once
 
 Login = Literal["owner", "app", "reader", "superuser"]
 
@@ -106,31 +106,25 @@ async def open_connection(database: Database, login: Login) -> asyncpg.Connectio
 
 async def ensure_template(server: Server) -> None:
     """Migrate the template database, once per run: the first worker does, the others wait."""
-    ready = server.run_dir / "template.ready"
-    with _locked(server.run_dir / "template.lock"):
-        if ready.exists():
-            return
-        template = server.database(TEMPLATE)
-        await drop_database(template)  # what a worker left that failed half way
-        await bootstrap(server.superuser_url, database=TEMPLATE, passwords=server.passwords())
-        await migrate(template.owner_url)
-        ready.touch()
+    with once(server.run_dir / "template") as missing:
+        if missing:
+            template = server.database(TEMPLATE)
+            await drop_database(template)  # what a worker left that failed half way
+            await bootstrap(server.superuser_url, database=TEMPLATE, passwords=server.passwords())
+            await migrate(template.owner_url)
 
 
 @contextlib.asynccontextmanager
 async def cloned_database(server: Server) -> AsyncIterator[Database]:
     """A fresh clone of the template, dropped afterwards whoever is still connected to it."""
     database = server.database(f"t_{uuid.uuid4().hex}")
-    await _as_superuser(
-        server,
-        f"CREATE DATABASE {database.name} TEMPLATE {TEMPLATE} STRATEGY wal_log",
-    )
+    async with _superuser(server) as superuser:
+        # Copying the files takes half the time of writing them anew through the log.
+        await superuser.execute(
+            f"CREATE DATABASE {database.name} TEMPLATE {TEMPLATE} STRATEGY file_copy"
+        )
+        await configure_database(superuser, database.name)
     try:
-        connection = await asyncpg.connect(database.superuser_url)
-        try:
-            await configure_database(connection)
-        finally:
-            await connection.close()
         yield database
     finally:
         await drop_database(database)
@@ -149,7 +143,8 @@ async def bootstrapped_database(server: Server) -> AsyncIterator[Database]:
 
 async def drop_database(database: Database) -> None:
     """Drop the database, whoever is connected to it, if it is there."""
-    await _as_superuser(database.server, f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+    async with _superuser(database.server) as superuser:
+        await superuser.execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
 
 
 async def catalog_dump(database: Database) -> str:
@@ -174,16 +169,10 @@ def _restrict_key(version: str) -> list[str]:
     return ["--restrict-key=test"] if int(minor or 0) >= first_with_it.get(major, 0) else []
 
 
-async def _as_superuser(server: Server, statement: str) -> None:
+@contextlib.asynccontextmanager
+async def _superuser(server: Server) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(server.superuser_url)
     try:
-        await connection.execute(statement)
+        yield connection
     finally:
         await connection.close()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,0 +1,31 @@
+"""One installation for all that look at what `make install` makes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.programs import copy_checkout, run
+from tests.support.once import once
+
+
+@pytest.fixture(scope="session")
+def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of the run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if base.name.startswith("popen-") else base
+
+
+@pytest.fixture(scope="session")
+def installed_checkout(shared_directory: Path) -> Path:
+    """A checkout with spaces and a quote in its name, after `make install`."""
+    directory = shared_directory / "it's a check  out"
+    with once(directory) as missing:
+        if missing:
+            copy_checkout(directory)
+            first = run("make", "install", f"PYTHON={sys.executable}", cwd=directory)
+            assert first.stdout.splitlines() == [
+                f"Making .venv with {sys.executable}",
+                "Installing what requirements.txt pins into .venv (once; a minute or so)",
+            ]
+    return directory

@@ -36,7 +36,7 @@ _WITHIN_THE_BULK = (
 
 
 async def compose_from_event(
-    coalescer: Coalescer, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
+    coalescer: Coalescer, caller: Caller, order: InstantiateFromEvent
 ) -> Composed | DryRun:
     """The instance of one event, newly composed or as it was; or what a dry run says.
 
@@ -48,7 +48,7 @@ async def compose_from_event(
     if _is_refused(answer):
         raise _refusal(answer)
     result = _result(answer)
-    metrics.outcome(result.outcome)
+    coalescer.metrics.outcome(result.outcome)
     return result
 
 

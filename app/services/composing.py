@@ -29,6 +29,8 @@ _OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
     "idempotent_replay": "idempotent_replay",
 }
 
+_MEMBERS = tuple(Instance.model_fields)
+
 _WITHIN_THE_BULK = (
     "Two items of the bulk have the same event, template and suffix, and different `fields`."
     " Nothing of it was kept."
@@ -139,7 +141,7 @@ def _members(answer: Mapping[str, Any], earlier_ordinal: int | None) -> dict[str
 
 
 def _result(answer: Mapping[str, Any]) -> Composed | DryRun:
-    members = {name: answer[name] for name in Instance.model_fields}
+    members = {name: answer[name] for name in _MEMBERS}
     if answer["would_be"] is None:
         return Composed(outcome=_OUTCOMES[answer["status"]], **members)
     refusal = None

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-import rfc8785
-
+from app.canonical_json import canonical_json
 from app.db import composing as db
 from app.db.composing import ComposeItem
 from app.db.engine import Database
@@ -92,7 +91,7 @@ def _item(caller: Caller, order: InstantiateFromEvent, request_id: UUID) -> Comp
         actor=caller.act_as(order.actor),
         emit_mode=order.emit_mode,
         reason=order.reason,
-        data=rfc8785.dumps(order.data).decode(),
+        data=canonical_json(order.data),
         require_current=order.require_current,
         allowed_actors=caller.allowed_actors,
         principal=caller.principal,

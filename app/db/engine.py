@@ -17,10 +17,10 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import RowMapping, Select, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, EmulatedDBAPIException
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.db.failures import is_blocked, is_disconnect, is_turned_away, is_undone
+from app.db.failures import cause_of, is_blocked, is_disconnect, is_turned_away, is_undone
 from app.db.limits import CALL, IDLE_IN_TRANSACTION_MS, Limits
 
 Answer = TypeVar("Answer")
@@ -254,7 +254,10 @@ class Database:
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[asyncpg.Connection]:
-        pooled = await self._engine.raw_connection()
+        try:
+            pooled = await self._engine.raw_connection()
+        except EmulatedDBAPIException as error:
+            raise cause_of(error) from None  # bare, as everything else of a hot call
         driver = cast("asyncpg.Connection", pooled.driver_connection)
         try:
             yield driver

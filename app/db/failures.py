@@ -1,8 +1,8 @@
 """What a failed call to PostgreSQL means for whoever made it.
 
 SQLSTATE classes are those of appendix A of PostgreSQL's manual. The errors reach us bare from
-asyncpg (the hot path) or wrapped by SQLAlchemy (its pool once, everything else twice); all are read
-here, so that no one else has to know.
+asyncpg (the hot path) or wrapped by SQLAlchemy (everything else); both are read here, so that no
+one else has to know.
 """
 
 import asyncpg

@@ -1,16 +1,14 @@
-"""What an operation asks for beside its own fields: the database, the metrics, the request's id.
+"""What an operation asks for beside its own fields: the database, the metrics, the settings.
 
 Who is calling is asked for with `app.security.require`.
 """
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends, Request
 
 from app.authentication import Authenticator
 from app.db.engine import Database
-from app.http.record import record_of
 from app.metrics import Metrics
 from app.services.coalescer import Coalescer
 from app.services.operation_runner import OperationRunner
@@ -47,10 +45,6 @@ async def _runner(request: Request) -> OperationRunner:
     return runner
 
 
-async def _request_id(request: Request) -> UUID:
-    return UUID(record_of(request.scope).request_id)
-
-
 DatabaseDep = Annotated[Database, Depends(_database)]
 """The service's connections."""
 
@@ -68,6 +62,3 @@ RunnerDep = Annotated[OperationRunner, Depends(_runner)]
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 """The service's settings."""
-
-RequestId = Annotated[UUID, Depends(_request_id)]
-"""The request's id: always the service's own."""

@@ -282,6 +282,7 @@ def server_config(application: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=ProblemProtocol,
+        proxy_headers=False,  # nothing here asks who the client or what the scheme is
         ws="none",  # its WebSockets are answered past the application: no request id, no problem
         log_config=None,
         access_log=False,

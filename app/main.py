@@ -99,12 +99,14 @@ def create_app(settings: Settings) -> FastAPI:
         # A path with a slash too many is a wrong path; a redirect would hide that, and lose POSTs.
         redirect_slashes=False,
         lifespan=_lifespan,
+        # It would look for what collects traces anew with each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
-    for router in ROUTERS:
-        # Not include_router: it would match every router's routes twice for each request.
-        app.router.routes.extend(router.routes)
+    # Not include_router: it would match every router's routes twice for each request. And before
+    # the document of FastAPI itself, which is asked for least.
+    app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     StandaloneDocs(app)
     add_innermost_layers(app)
     app.add_middleware(Authentication, metrics_require_key=settings.metrics_require_key)

@@ -6,6 +6,7 @@ method that HTTP does not know as `OTHER`.
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -52,12 +53,13 @@ class Metrics:
             registry=self.registry,
         )
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._outcomes = Counter(
+        outcomes = Counter(
             "factory_outcomes",
             "What composing came to, by outcome; items of a bulk count one by one.",
             ["outcome"],
             registry=self.registry,
         )
+        self._outcome = cache(outcomes.labels)
         self._refusals = Counter(
             "factory_refusals",
             "Requests refused, by code.",
@@ -96,7 +98,7 @@ class Metrics:
 
     def outcome(self, outcome: str, times: int = 1) -> None:
         """Count what composing came to: composed, idempotent_replay, dry_run."""
-        self._outcomes.labels(outcome).inc(times)
+        self._outcome(outcome).inc(times)
 
     def composing_call(self, items: int) -> None:
         """Count one composing call and the requests that it carries."""

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.http.methods import route_template
-from app.http.record import record_of
+from app.http.record import RequestRecord, begin_record
 from app.metrics import Metrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -109,9 +109,9 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        record = record_of(scope)
-        record.request_id = correlation_id.get() or record.request_id
-        record.client_request_id = _client_request_id(scope)
+        record = begin_record(
+            scope, correlation_id.get() or str(uuid4()), _client_request_id(scope)
+        )
         status = _CLIENT_CLOSED
         began = time.perf_counter()
 
@@ -124,10 +124,9 @@ class RequestLog:
         try:
             await self.app(scope, receive, watching_send)
         finally:
-            self._tell(scope, status, time.perf_counter() - began)
+            self._tell(scope, record, status, time.perf_counter() - began)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        record = record_of(scope)
+    def _tell(self, scope: Scope, record: RequestRecord, status: int, seconds: float) -> None:
         route = record.route or route_template(scope["app"], scope)
         self._metrics.request(route, scope["method"], status, seconds)
         if record.code is not None:

@@ -17,10 +17,10 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import RowMapping, Select, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, EmulatedDBAPIException
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.db.failures import is_blocked, is_disconnect, is_turned_away, is_undone
+from app.db.failures import cause_of, is_blocked, is_disconnect, is_turned_away, is_undone
 from app.db.limits import CALL, IDLE_IN_TRANSACTION_MS, Limits
 
 Answer = TypeVar("Answer")
@@ -254,18 +254,23 @@ class Database:
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[asyncpg.Connection]:
-        async with self._engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            driver = cast("asyncpg.Connection", raw.driver_connection)
-            try:
-                yield driver
-            except BaseException as error:
-                # SQLAlchemy did not see this error, so it can't know that the connection is gone,
-                # or that it is still busy with what nobody waits for any longer.
-                if not isinstance(error, Exception) or is_disconnect(error):
-                    driver.terminate()
-                    await connection.invalidate(error)
-                raise
+        try:
+            pooled = await self._engine.raw_connection()
+        except EmulatedDBAPIException as error:
+            raise cause_of(error) from None  # bare, as everything else of a hot call
+        driver = cast("asyncpg.Connection", pooled.driver_connection)
+        try:
+            yield driver
+        except BaseException as error:
+            # The pool did not see this error, so it can't know that the connection is gone, or that
+            # it is still busy with what nobody waits for any longer.
+            if not isinstance(error, Exception) or is_disconnect(error):
+                driver.terminate()
+                pooled.invalidate(error)
+            raise
+        finally:
+            # Nothing is awaited here: the pool knows of no transaction that it would have to end.
+            pooled.close()
 
     def _leave_out_lost(self, adapted: Any, record: Any, _proxy: Any) -> None:
         """On checkout: have the pool replace a connection that is closed, or as old as a lost one.

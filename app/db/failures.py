@@ -8,6 +8,7 @@ one else has to know.
 import asyncpg
 from sqlalchemy import exc as sa_exc
 
+_WRAPPINGS = (sa_exc.DBAPIError, sa_exc.EmulatedDBAPIException)
 _BLOCKED = frozenset({"55P03", "57014"})
 _SERIALIZATION = frozenset({"40001", "40P01"})
 _CONNECTION_PREFIXES = ("08", "57P0")
@@ -15,13 +16,10 @@ _TOO_MANY_CONNECTIONS = "53300"
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """The driver's own error inside SQLAlchemy's wrapping, or the error itself."""
-    seen: BaseException = error
-    while isinstance(seen, sa_exc.DBAPIError) and seen.orig is not None:
-        inner = seen.orig
-        seen = inner.__cause__ or inner
-        if seen is inner:
-            break
+    """The driver's own error inside SQLAlchemy's wrappings, or the error itself."""
+    seen = error
+    while isinstance(seen, _WRAPPINGS) and (inner := seen.orig or seen.__cause__):
+        seen = inner
     return seen
 
 

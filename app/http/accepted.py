@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.http.document import document
 from app.schemas.operations import Operation
 
 ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -27,9 +28,4 @@ def accepted(operation: Operation, *, replayed: bool = False) -> Response:
     headers = {"Location": f"/operations/{operation.operation_id}"}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
-    return Response(
-        operation.model_dump_json(),
-        status_code=202,
-        headers=headers,
-        media_type="application/json",
-    )
+    return document(operation, 202, headers)

@@ -13,16 +13,9 @@ from app.authentication import Authenticator
 from app.http.record import record_of
 from app.security import CALLER_KEY
 
-# Probes, documents and explanations. What lies below a name that ends in a slash is open too.
-OPEN_ADDRESSES = (
-    "/livez",
-    "/readyz",
-    "/docs",
-    "/docs/",
-    "/openapi.json",
-    "/problems",
-    "/problems/",
-)
+# Probes, documents and explanations, and what lies below some of them.
+OPEN_ADDRESSES = frozenset({"/livez", "/readyz", "/docs", "/openapi.json", "/problems"})
+OPEN_BELOW = ("/docs/", "/problems/")
 METRICS_ADDRESS = "/metrics"
 
 
@@ -30,10 +23,7 @@ def is_open(path: str, *, metrics_require_key: bool) -> bool:
     """Whether an address answers without a key."""
     if path == METRICS_ADDRESS:
         return not metrics_require_key
-    return any(
-        path.startswith(address) if address.endswith("/") else path == address
-        for address in OPEN_ADDRESSES
-    )
+    return path in OPEN_ADDRESSES or path.startswith(OPEN_BELOW)
 
 
 class Authentication:

@@ -1,6 +1,6 @@
 """What the layers around an operation tell each other about one request."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.types import Scope
@@ -17,16 +17,21 @@ class RequestRecord:
     like the service's own retry (2-design §3).
     """
 
-    request_id: str = field(default_factory=lambda: str(uuid4()))
+    request_id: str
     client_request_id: str | None = None
     route: str | None = None
     code: str | None = None
     principal: str | None = None
 
 
+def begin_record(scope: Scope, request_id: str, client_request_id: str | None) -> RequestRecord:
+    """The record that a request has from now on."""
+    record = RequestRecord(request_id, client_request_id)
+    scope[_KEY] = record
+    return record
+
+
 def record_of(scope: Scope) -> RequestRecord:
     """The request's record; a fresh one where no middleware has begun one."""
-    record = scope.get(_KEY)
-    if not isinstance(record, RequestRecord):
-        record = scope[_KEY] = RequestRecord()
-    return record
+    record: RequestRecord | None = scope.get(_KEY)
+    return record or begin_record(scope, str(uuid4()), None)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from app.dependencies import CoalescerDep, DatabaseDep, MetricsDep, RunnerDep
 from app.http.accepted import ACCEPTED, accepted
+from app.http.document import document
 from app.http.route import FactoryRoute, bulk
 from app.problems import refusals
 from app.schemas.composing import (
@@ -71,21 +72,22 @@ _ALSO_LINES = {
 }
 
 
-def _say_how_it_came(response: Response, result: Composed | DryRun) -> Composed | DryRun:
+def _say_how_it_came(result: Composed | DryRun) -> Response:
     match result.outcome:
         case "composed":
-            response.headers["Location"] = f"/instances/{result.instance_collection_id}"
+            return document(
+                result, 201, {"Location": f"/instances/{result.instance_collection_id}"}
+            )
         case "idempotent_replay":
-            response.status_code = 200
-            response.headers["Idempotent-Replayed"] = "true"
+            return document(result, 200, {"Idempotent-Replayed": "true"})
         case "dry_run":
-            response.status_code = 200
-    return result
+            return document(result, 200)
 
 
 @router.post(
     "/from-event",
     status_code=201,
+    response_model=Composed | DryRun,
     summary="Compose one instance",
     responses={**_MADE, **refusals(*_REFUSALS)},
 )
@@ -93,17 +95,14 @@ async def instantiate_from_event(
     order: InstantiateFromEvent,
     caller: Producer,
     coalescer: CoalescerDep,
-    metrics: MetricsDep,
-    response: Response,
-) -> Composed | DryRun:
+) -> Response:
     """Composes the instance of an event: once, however often the event is sent.
 
     The same event, template and suffix answer the original again, also after the gates were closed
     or a new version was published; with other data it is a conflict. A dry run does everything but
     write.
     """
-    result = await composing.compose_from_event(coalescer, metrics, caller, order)
-    return _say_how_it_came(response, result)
+    return _say_how_it_came(await composing.compose_from_event(coalescer, caller, order))
 
 
 @router.post(

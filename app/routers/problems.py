@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.errors import CATALOGUE, Refusal
 from app.http.address import prefers
+from app.http.document import document
 from app.http.problem_pages import HTML, list_page, one_page
 from app.http.route import JSON, FactoryRoute, produces
 from app.problems import refusals
@@ -17,6 +18,7 @@ router = APIRouter(tags=["problems"], route_class=FactoryRoute)
 _ALSO_A_PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {HTML: {"schema": {"type": "string"}}}}
 }
+_VARY = {"Vary": "Accept"}
 
 
 @router.get("/problems", response_model=ExplainedProblems, responses=_ALSO_A_PAGE)
@@ -26,7 +28,7 @@ async def list_problems(request: Request) -> Response:
     explained = [ExplainedProblem.of(spec) for spec in CATALOGUE.values()]
     if prefers(request.scope, HTML, JSON):
         return _page(list_page(explained))
-    return _json(ExplainedProblems(problems=explained).model_dump_json())
+    return document(ExplainedProblems(problems=explained), 200, _VARY)
 
 
 @router.get(
@@ -48,7 +50,7 @@ async def explain_problem(
     explained = ExplainedProblem.of(spec)
     if prefers(request.scope, HTML, JSON):
         return _page(one_page(explained))
-    return _json(explained.model_dump_json())
+    return document(explained, 200, _VARY)
 
 
 def _page(html: str) -> Response:
@@ -56,12 +58,8 @@ def _page(html: str) -> Response:
         html,
         media_type=HTML,
         headers={
-            "Vary": "Accept",
+            **_VARY,
             # The page has no script and loads nothing, and this says so to the browser.
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
         },
     )
-
-
-def _json(document: str) -> Response:
-    return Response(document, media_type=JSON, headers={"Vary": "Accept"})

@@ -17,7 +17,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
-    PlainSerializer,
     StringConstraints,
 )
 from pydantic_core import CoreSchema
@@ -105,15 +104,10 @@ def _as_utc(value: datetime) -> datetime:
         raise ValueError("lies outside the years 1 to 9999 in UTC") from error
 
 
-def _in_z(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 Timestamp = Annotated[
     AwareDatetime,
     BeforeValidator(_is_timestamp),
     AfterValidator(_as_utc),
-    PlainSerializer(_in_z, return_type=str, when_used="json"),
     Field(
         description="RFC 3339, in UTC.",
         json_schema_extra={"format": "date-time", "example": "2025-06-01T12:00:00Z"},

@@ -70,13 +70,13 @@ class Coalescer:
     """Composes one item for each request, many of them in one call. One for a process.
 
     `together` is a pool of CONNECTIONS connections with the limits of COALESCED; `alone` is that
-    of ordinary calls.
+    of ordinary calls. `metrics` counts the calls, and what came of each request.
     """
 
     def __init__(self, together: Database, alone: Database, metrics: Metrics) -> None:
         self._together = together
         self._alone = alone
-        self._metrics = metrics
+        self.metrics = metrics
         self._repairs = asyncio.Semaphore(REPAIRS)
         self._loners = asyncio.Semaphore(LONERS)
         self._writing = _Lane(self._carry, self._start)
@@ -117,7 +117,7 @@ class Coalescer:
 
     async def _carry(self, passengers: Sequence[_Waiting]) -> None:
         """Send the items in one call, and give each request its answer."""
-        self._metrics.composing_call(len(passengers))
+        self.metrics.composing_call(len(passengers))
         try:
             answers = await compose_many(self._together, [one.item for one in passengers])
         except Exception as error:  # noqa: BLE001 - raised for those it concerns

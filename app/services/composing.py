@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-import rfc8785
-
+from app.canonical_json import canonical_json
 from app.db import composing as db
 from app.db.composing import ComposeItem
 from app.db.engine import Database
@@ -29,6 +28,8 @@ _OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
     "idempotent_replay": "idempotent_replay",
 }
 
+_MEMBERS = tuple(Instance.model_fields)
+
 _WITHIN_THE_BULK = (
     "Two items of the bulk have the same event, template and suffix, and different `fields`."
     " Nothing of it was kept."
@@ -36,7 +37,7 @@ _WITHIN_THE_BULK = (
 
 
 async def compose_from_event(
-    coalescer: Coalescer, metrics: Metrics, caller: Caller, order: InstantiateFromEvent
+    coalescer: Coalescer, caller: Caller, order: InstantiateFromEvent
 ) -> Composed | DryRun:
     """The instance of one event, newly composed or as it was; or what a dry run says.
 
@@ -48,7 +49,7 @@ async def compose_from_event(
     if _is_refused(answer):
         raise _refusal(answer)
     result = _result(answer)
-    metrics.outcome(result.outcome)
+    coalescer.metrics.outcome(result.outcome)
     return result
 
 
@@ -90,7 +91,7 @@ def _item(caller: Caller, order: InstantiateFromEvent, request_id: UUID) -> Comp
         actor=caller.act_as(order.actor),
         emit_mode=order.emit_mode,
         reason=order.reason,
-        data=rfc8785.dumps(order.data).decode(),
+        data=canonical_json(order.data),
         require_current=order.require_current,
         allowed_actors=caller.allowed_actors,
         principal=caller.principal,
@@ -139,7 +140,7 @@ def _members(answer: Mapping[str, Any], earlier_ordinal: int | None) -> dict[str
 
 
 def _result(answer: Mapping[str, Any]) -> Composed | DryRun:
-    members = {name: answer[name] for name in Instance.model_fields}
+    members = {name: answer[name] for name in _MEMBERS}
     if answer["would_be"] is None:
         return Composed(outcome=_OUTCOMES[answer["status"]], **members)
     refusal = None

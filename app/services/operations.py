@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import rfc8785
-
+from app.canonical_json import canonical_json
 from app.db import operations as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
@@ -273,7 +272,7 @@ def _request(caller: Caller, order: InstantiateFromEvent) -> str:
             "actor": caller.act_as(order.actor),
             "emit_mode": order.emit_mode,
             "reason": order.reason,
-            "data": rfc8785.dumps(order.data).decode(),
+            "data": canonical_json(order.data),
             "require_current": order.require_current,
         },
         ensure_ascii=False,

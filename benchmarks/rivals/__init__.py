@@ -18,10 +18,10 @@ from hashlib import md5
 from typing import Any, Literal
 from uuid import UUID
 
-from app.metrics import Metrics
 from app.schemas.composing import Composed, InstantiateFromEvent
 from app.security import Caller
 from app.services import composing
+from app.services.coalescer import Coalescer
 
 Compose = Callable[[Caller, InstantiateFromEvent], Awaitable[Composed]]
 """The use case, as a rival does it."""
@@ -43,7 +43,7 @@ def answer_with(compose: Compose) -> None:
     async def compose_from_event(*arguments: Any, **named: Any) -> Composed:
         given: dict[type, Any] = {type(each): each for each in (*arguments, *named.values())}
         result = await compose(given[Caller], given[InstantiateFromEvent])
-        given[Metrics].outcome(result.outcome)
+        given[Coalescer].metrics.outcome(result.outcome)
         return result
 
     if not hasattr(composing, "compose_from_event"):

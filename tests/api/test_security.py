@@ -10,7 +10,6 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from app import authentication
 from app.authentication import REVOKED_WITHIN_S, Authenticator, NewApiKey
@@ -395,7 +394,7 @@ async def test_without_a_database_nobody_is_called_a_stranger(database: Database
     gone = Pool(re.sub(r"/[^/?]*(\?|$)", r"/no_such_database\1", database.app_url, count=1))
     authenticator = Authenticator(gone)
     try:
-        with pytest.raises(DBAPIError) as failed:
+        with pytest.raises(asyncpg.InvalidCatalogNameError) as failed:
             await scope_of(authenticator, NewApiKey.make().secret)
     finally:
         await gone.close()

@@ -103,6 +103,13 @@ async def unchanged_database(server: Server, migrated_template: None) -> AsyncIt
 
 
 @pytest.fixture(scope="session")
+def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of the run have in common, and that is removed with theirs."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if base.name.startswith("popen-") else base
+
+
+@pytest.fixture(scope="session")
 def forks() -> Iterator[None]:
     """The command `factory` is forked and not started anew, as long as this worker runs."""
     with fork_server() as address:

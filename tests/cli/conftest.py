@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.hosted import copy_of, is_over
 from tests.cli.programs import Done, Hosting, environment, factory, hosting
+from tests.support.once import once
 
 GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
 
@@ -68,14 +69,16 @@ def all_commands_are_forked(forks: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ready(shared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory as an evaluation leaves it."""
-    directory = tmp_path_factory.mktemp("ready")
-    data = directory / "data"
-    env = environment(FACTORY_DATA_DIR=str(data), FACTORY_PORT="0")
-    with hosting("evaluate", "--json", env=env, cwd=directory) as program:
-        program.document()
-        assert program.stop() == 0
+    data = shared_directory / "ready"
+    with once(data) as missing:
+        if missing:
+            env = environment(FACTORY_DATA_DIR=str(data), FACTORY_PORT="0")
+            directory = tmp_path_factory.mktemp("ready")
+            with hosting("evaluate", "--json", env=env, cwd=directory) as program:
+                program.document()
+                assert program.stop() == 0
     return data
 
 

@@ -73,7 +73,7 @@ def test_programs_that_start_at_once_make_one_database(run: Run, data_dir: Path)
 
 
 def test_programs_that_come_and_go_never_meet_a_closed_door(run: Run) -> None:
-    for _ in range(5):
+    for _ in range(3):
         leaving = run()
         leaving.hear()
         coming = run()

@@ -10,13 +10,6 @@ from tests.support.once import once
 
 
 @pytest.fixture(scope="session")
-def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that all workers of the run have in common."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if base.name.startswith("popen-") else base
-
-
-@pytest.fixture(scope="session")
 def installed_checkout(shared_directory: Path) -> Path:
     """A checkout with spaces and a quote in its name, after `make install`."""
     directory = shared_directory / "it's a check  out"

@@ -68,13 +68,14 @@ async def load_seeds(
     contents = seeds() if contents is None else contents
     made: list[str] = []
     for content, digest in zip(contents, composition_digests_before(contents), strict=True):
-        if await _last_of(client, content.family) != _place_before(content, digest):
+        before = _place_before(content, digest)
+        if await _last_of(client, content.family) != before:
             continue
         if isinstance(content, CreateFile):
             answer = await client.post("/templates", json=content.request_body())
         else:
-            answer = await _load_version(client, content)
-        if _code(answer) in _THERE:
+            answer = await _load_version(client, content, before)
+        if answer is None or _code(answer) in _THERE:
             continue
         made.append(_document(answer)["template_key"])
     families = dict.fromkeys(content.family for content in contents)
@@ -95,7 +96,11 @@ async def _last_of(client: httpx.AsyncClient, family: str) -> _Place | None:
     found = _document(answer)["items"]
     if not found:
         return None
-    return found[-1]["version"], found[-1]["status"], found[-1]["composition_digest"]
+    return _place(found[-1])
+
+
+def _place(template: dict[str, Any]) -> _Place:
+    return template["version"], template["status"], template["composition_digest"]
 
 
 def _place_before(content: TemplateFile, digest: str | None) -> _Place | None:
@@ -105,10 +110,13 @@ def _place_before(content: TemplateFile, digest: str | None) -> _Place | None:
     return content.supersedes, "current", digest
 
 
-async def _load_version(client: httpx.AsyncClient, content: VersionFile) -> httpx.Response:
+async def _load_version(
+    client: httpx.AsyncClient, content: VersionFile, before: _Place | None
+) -> httpx.Response | None:
+    """The answer; None where the current version is no longer what the file's edits are for."""
     current = await client.get(f"/templates/{content.family}")
-    if current.is_error:
-        return current
+    if _place(_document(current)) != before:
+        return None
     return await client.post(
         f"/templates/families/{content.family}/versions",
         headers={"If-Match": current.headers["etag"]},

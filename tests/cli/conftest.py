@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.hosted import copy_of, is_over
+from tests.cli.hosted import copy_of
 from tests.cli.programs import Done, Hosting, environment, factory, hosting
+from tests.embedded.helpers import is_over, wait_until
 from tests.support.once import once
 
 GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
@@ -87,7 +88,7 @@ def data(ready: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of it for one test, in which nothing runs afterwards."""
     path = copy_of(ready, tmp_path / "the data")
     yield path
-    is_over(path)
+    wait_until(lambda: is_over(path), "the server's end")
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def new(tmp_path: Path) -> Iterator[Path]:
     """A data directory that is not there yet, and in which nothing runs afterwards."""
     path = tmp_path / "new data"
     yield path
-    is_over(path)
+    wait_until(lambda: is_over(path), "the server's end")
 
 
 @pytest.fixture(scope="session")

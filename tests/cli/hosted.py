@@ -11,19 +11,12 @@ import asyncpg
 
 from app.db.embedded import EmbeddedPostgres
 from app.hosting import EMBEDDED_DATABASE
-from tests.embedded.helpers import lives, postmaster, wait_until
 
 
 def copy_of(ready: Path, to: Path) -> Path:
     """A copy of a data directory in which nothing runs, with the owners of its files."""
     subprocess.run(["cp", "-a", ready, to], check=True)
     return to
-
-
-def is_over(data: Path) -> None:
-    """Wait until no server runs in the data directory."""
-    pid_file = data / "postgres" / "postmaster.pid"
-    wait_until(lambda: not pid_file.exists() or not lives(postmaster(data)), "the server's end")
 
 
 @contextlib.contextmanager

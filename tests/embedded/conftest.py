@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
-from tests.embedded.helpers import Program, Run, Start, lives, postmaster, wait_until
+from tests.embedded.helpers import Program, Run, Start, is_over, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +25,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     """A data directory that is not there yet; after the test no server may run in it."""
     path = tmp_path / "var"
     yield path
-    if (path / "postgres" / "postmaster.pid").exists():
-        pid = postmaster(path)
-        wait_until(lambda: not lives(pid), f"the server {pid} of this test still runs")
+    wait_until(lambda: is_over(path), "the server of this test still runs")
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,16 @@ def postmaster(data_dir: Path) -> int:
     return int((data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 
 
+def is_over(data_dir: Path) -> bool:
+    """Whether no server runs in the directory, nor is about to."""
+    try:
+        return not lives(postmaster(data_dir))
+    except FileNotFoundError:
+        return True
+    except IndexError:
+        return False  # it is there already, and its number is being written
+
+
 def guard_of(pid: int) -> int:
     """The parent of `pid`."""
     status = Path(f"/proc/{pid}/status").read_text()

@@ -14,6 +14,8 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120.0
+INSTALLING_S = 900.0
+"""Until a command has ended; beside other work, installing takes minutes."""
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
@@ -47,7 +49,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=INSTALLING_S,
         check=False,
     )
     assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -71,6 +71,7 @@ async def load_seeds(
         before = _place_before(content, digest)
         if await _last_of(client, content.family) != before:
             continue
+        answer: httpx.Response | None
         if isinstance(content, CreateFile):
             answer = await client.post("/templates", json=content.request_body())
         else:

@@ -3,7 +3,7 @@
 import asyncpg
 import httpx
 
-from app.evaluation import load_seeds
+from app.evaluation import Seeded, load_seeds
 from tests.support.http import Service
 from tests.support.templates import open_gates
 
@@ -13,7 +13,7 @@ async def test_who_finds_that_the_next_version_is_there_meanwhile_leaves_it(
 ) -> None:
     """Its edits are for the version that it had looked at, and not for the one that follows."""
     await open_gates(owner, "piece_write_enabled", "template_authoring_enabled")
-    others = []
+    others: list[Seeded] = []
 
     async def overtake(request: httpx.Request) -> None:
         # What is read in order to write the next version.

@@ -46,7 +46,10 @@ BEGIN
                    p_suffixes[u.ordinal] AS suffix, p_actors[u.ordinal] AS actor,
                    p_emit_modes[u.ordinal] AS emit_mode, p_reasons[u.ordinal] AS reason
               FROM generate_series(1, v_count) AS u(ordinal)) AS i
-      LEFT JOIN iu_core.fn_iu_template_resolve(p_templates) AS t ON t.ref = i.template
+      LEFT JOIN (SELECT r.ref, f.*
+                   FROM (SELECT DISTINCT u.ref FROM unnest(p_templates) AS u(ref)) AS r
+                  CROSS JOIN LATERAL iu_core.fn_iu_template_find(r.ref) AS f) AS t
+             ON t.ref = i.template
      CROSS JOIN LATERAL (SELECT concat_ws(' ',
            CASE WHEN i.event_id IS NULL THEN '/event_id' END,
            CASE WHEN coalesce(length(i.event_type) NOT BETWEEN 1 AND 200

@@ -20,6 +20,7 @@ DECLARE
     v_now      timestamptz := iu_core.fn_iu_now();
     v_sealed   text;
     v_actor    text;
+    v_ref      text;
     v_leases   uuid[];
     v_live_open     boolean;
     v_composer_open boolean;
@@ -34,15 +35,11 @@ BEGIN
     END IF;
 
     -- Everything is read again here, in statements that began under the locks.
-    FOR v_found IN
-        SELECT t.*, k AS kind
-          FROM unnest(p_kinds) AS k
-          LEFT JOIN iu_core.fn_iu_template_resolve(
-                        ARRAY(SELECT r.template_ref FROM unnest(p_kinds) AS r)) AS t
-                 ON t.ref = k.template_ref
-         ORDER BY k.actor, k.emit_mode DESC, k.ordinal
-    LOOP
-        v_kind := v_found.kind;
+    FOREACH v_kind IN ARRAY p_kinds LOOP
+        IF v_kind.template_ref IS DISTINCT FROM v_ref THEN
+            v_ref := v_kind.template_ref;
+            v_found := iu_core.fn_iu_template_find(v_ref);
+        END IF;
         IF v_kind.actor IS DISTINCT FROM v_actor THEN
             v_actor := v_kind.actor;
             -- Who only tries pays nothing, and no lease was locked for it.
@@ -72,7 +69,7 @@ BEGIN
             WHEN v_fenced_by IS NOT NULL THEN
                 v_kind.status := 'actor_rolling_back';
                 v_kind.details := jsonb_build_object('actor', v_actor, 'operation_id', v_fenced_by);
-            WHEN v_found.collection_exists IS NOT TRUE OR v_kind.instance_id IS NULL THEN
+            WHEN NOT v_found.collection_exists OR v_kind.instance_id IS NULL THEN
                 v_kind.status := 'template_collection_not_found';
                 v_kind.details := jsonb_build_object('template', v_kind.template_ref);
             WHEN NOT v_found.is_marked OR v_found.family_key <> ALL (p_families) THEN
@@ -87,8 +84,7 @@ BEGIN
                 -- Whose current version is told to those who must not get another one.
                 v_kind.details := jsonb_strip_nulls(jsonb_build_object(
                     'template_key', v_found.template_key,
-                    'current', (SELECT t.template_key FROM iu_core.fn_iu_template_resolve(
-                                           ARRAY[v_found.family_key]) AS t)));
+                    'current', (iu_core.fn_iu_template_find(v_found.family_key)).template_key));
             ELSE
                 v_kind.status := CASE WHEN v_kind.emit_mode = 'dry_run' THEN 'ok' END;
                 v_kind.warnings := nullif(array_remove(ARRAY[

@@ -42,6 +42,9 @@ DECLARE
     v_window boolean := coalesce(p_window, false);
     v_before iu_core.iu_compose_item[];
     v_items  iu_core.iu_compose_item[];
+    v_undecided bigint;
+    v_open   bigint;
+    v_won    bigint := 0;
     v_now    timestamptz;
     v_stored uuid[];
 BEGIN
@@ -52,15 +55,22 @@ BEGIN
     -- A short cut that needs no lock: a replay must succeed after the gate was closed again.
     v_items := iu_core.fn_iu_compose_judge(v_items);
 
-    IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
+    SELECT count(*) INTO v_undecided FROM unnest(v_items) AS i WHERE i.status IS NULL;
+    IF v_undecided > 0 THEN
         v_before := v_items;
         v_items := iu_core.fn_iu_compose_admit(v_before, v_window);
-        v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);
-        IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
+        SELECT count(*) INTO v_open FROM unnest(v_items) AS i WHERE i.status IS NULL;
+        IF v_open < v_undecided THEN
+            v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);
+        END IF;
+        IF v_open > 0 THEN
             v_now := iu_core.fn_iu_now();
-            v_items := iu_core.fn_iu_compose_claim(v_items, v_now);
+            v_items := iu_core.fn_iu_compose_claim(v_items, v_open, v_now);
             PERFORM iu_core.fn_iu_compose_write(v_items, p_reasons, p_data, p_operation_id, v_now);
-            v_items := iu_core.fn_iu_compose_settle(v_items);
+            SELECT count(*) INTO v_won FROM unnest(v_items) AS i WHERE i.claimed;
+            IF v_won < cardinality(v_items) THEN
+                v_items := iu_core.fn_iu_compose_settle(v_items);
+            END IF;
         END IF;
         IF v_window THEN
             PERFORM iu_core.fn_iu_gate_window_note(v_items, p_reasons, p_operation_id);
@@ -68,9 +78,11 @@ BEGIN
     END IF;
 
     PERFORM iu_core.fn_iu_compose_record(v_items);
-    v_stored := ARRAY(SELECT i.instance_id FROM unnest(v_items) AS i
-                       WHERE i.status = 'idempotent_replay'
-                          OR (i.status = 'ok' AND i.emit_mode = 'live' AND NOT i.claimed));
+    IF v_won < cardinality(v_items) THEN
+        v_stored := ARRAY(SELECT i.instance_id FROM unnest(v_items) AS i
+                           WHERE i.status = 'idempotent_replay'
+                              OR (i.status = 'ok' AND i.emit_mode = 'live' AND NOT i.claimed));
+    END IF;
     RETURN QUERY
     SELECT * FROM iu_core.fn_iu_compose_answer(v_items, p_operation_id, v_now, v_stored);
 END

@@ -3,7 +3,7 @@
 -- needs no claim: closed gates, actors whose work is being rolled back, templates that can't be
 -- composed from, and dry runs that would have gone through. What is left undecided may be claimed.
 --   p_window  the call carries its own gate window: closed gates admit it, sealed ones do not
--- Verdicts are found once for all items of a kind: one template, actor and mode.
+-- Verdicts are found once for all items of a kind: one actor, mode, template and require_current.
 -- Raises PF413 when live items name more than 64 actors, or all items more than 256 families: each
 -- is an entry of the server's lock table, and 15,000 of them exhausted it. Families that do not
 -- exist are not locked, for anybody can name any number of them.
@@ -16,27 +16,37 @@ DECLARE
     v_live     constant text := 'iu_core.auto_instantiate_enabled';
     v_composer constant text := 'iu_core.composer_enabled';
     v_gates    text[];
-    v_actors   text[];
-    v_families text[];
+    v_actors   text[] := '{}';
+    v_families text[] := '{}';
     v_leases   uuid[] := '{}';
+    v_kind     iu_core.iu_compose_item;
     v_kinds    iu_core.iu_compose_item[];
     v_verdicts iu_core.iu_compose_item[];
     v_items    iu_core.iu_compose_item[] := p_items;
 BEGIN
-    SELECT array_agg(p_items[k.ordinal] ORDER BY k.ordinal),
-           array_agg(DISTINCT k.actor) FILTER (WHERE k.emit_mode = 'live'),
-           coalesce(array_agg(DISTINCT k.family_key) FILTER (WHERE k.family_key IS NOT NULL), '{}')
-      INTO v_kinds, v_actors, v_families
-      FROM (SELECT min(i.ordinal) AS ordinal, i.actor, i.emit_mode, i.family_key
-              FROM unnest(p_items) AS i
-             WHERE i.status IS NULL
-             GROUP BY i.template_ref, i.actor, i.emit_mode, i.require_current, i.family_key) AS k;
+    -- An actor's kinds stand together, the live ones first.
+    v_kinds := ARRAY(SELECT p_items[min(i.ordinal)]
+                       FROM unnest(p_items) AS i
+                      WHERE i.status IS NULL
+                      GROUP BY i.actor, i.emit_mode, i.template_ref, i.require_current
+                      ORDER BY i.actor, i.emit_mode DESC, min(i.ordinal));
+    FOREACH v_kind IN ARRAY v_kinds LOOP
+        IF v_kind.emit_mode = 'live'
+           AND v_kind.actor IS DISTINCT FROM v_actors[cardinality(v_actors)] THEN
+            v_actors := v_actors || v_kind.actor;
+        END IF;
+        -- One too many is enough to refuse the call.
+        IF v_kind.family_key IS NOT NULL AND v_kind.family_key <> ALL (v_families)
+           AND cardinality(v_families) <= 256 THEN
+            v_families := v_families || v_kind.family_key;
+        END IF;
+    END LOOP;
     IF cardinality(v_actors) > 64 THEN
         RAISE EXCEPTION USING ERRCODE = 'PF413', MESSAGE = 'too_large',
             DETAIL = '{"limit": 64, "counted": "actors in one transaction"}';
     END IF;
 
-    v_gates := CASE WHEN v_actors IS NULL THEN ARRAY[v_composer] ELSE ARRAY[v_live, v_composer] END;
+    v_gates := CASE WHEN v_actors = '{}' THEN ARRAY[v_composer] ELSE ARRAY[v_live, v_composer] END;
     PERFORM iu_core.fn_iu_lock('gate', v_gates, true);
     IF NOT p_window THEN
         v_leases := iu_core.fn_iu_lease_claim(v_gates, v_actors);

@@ -16,24 +16,12 @@ RETURNS TABLE (
     composed_at timestamptz, warnings text[], details jsonb)
 LANGUAGE sql STABLE
 AS $$
-    WITH stored AS MATERIALIZED (
-        SELECT l.instance_collection_id AS id, c.collection_key, l.template_collection_id,
-               m.template_key, l.event_type, l.actor, l.emit_mode, p.piece_count,
-               c.composition_digest, c.composition_digest = m.composition_digest AS matches,
-               l.operation_id, l.composed_at, l.warnings
-          FROM iu_core.iu_auto_instantiate_event_log AS l
-          JOIN iu_core.iu_piece_collection AS c ON c.collection_id = l.instance_collection_id
-          JOIN iu_core.iu_collection_template_registry AS m
-            ON m.template_collection_id = l.template_collection_id
-          JOIN iu_core.iu_composition AS p ON p.composition_digest = c.composition_digest
-         WHERE l.instance_collection_id = ANY (p_stored)
-    )
     SELECT i.ordinal,
-           CASE WHEN i.is_stored AND s.id IS NULL
+           CASE WHEN i.is_stored AND s.instance_id IS NULL
                 THEN iu_core.fn_iu_compose_lost(i.instance_id) ELSE i.status END,
            iu_core.fn_iu_compose_would_be(i.emit_mode, i.status),
            i.instance_id,
-           coalesce(s.collection_key, 'tpl-inst:auto:' || i.suffix),
+           coalesce(s.instance_key, 'tpl-inst:auto:' || i.suffix),
            coalesce(s.template_collection_id, i.template_id),
            coalesce(s.template_key, i.template_key),
            i.event_id, coalesce(s.event_type, i.event_type),
@@ -44,11 +32,12 @@ AS $$
            coalesce(s.matches, i.composition_digest IS NOT NULL OR NULL),
            CASE WHEN i.claimed THEN p_operation_id ELSE s.operation_id END,
            CASE WHEN i.claimed THEN p_now ELSE s.composed_at END,
-           coalesce(CASE WHEN s.id IS NULL THEN i.warnings ELSE s.warnings END, '{}'),
+           coalesce(CASE WHEN s.instance_id IS NULL THEN i.warnings ELSE s.warnings END, '{}'),
            coalesce(i.details, '{}'::jsonb)
       FROM (SELECT u.*, u.status = 'idempotent_replay'
                         OR (u.status = 'ok' AND u.emit_mode = 'live' AND NOT u.claimed) AS is_stored
               FROM unnest(p_items) AS u) AS i
-      LEFT JOIN stored AS s ON s.id = i.instance_id AND i.is_stored
+      LEFT JOIN iu_core.fn_iu_compose_stored(p_stored) AS s
+             ON s.instance_id = i.instance_id AND i.is_stored
      ORDER BY i.ordinal
 $$;

@@ -4,16 +4,17 @@
 -- inserts nothing someone else has the key: a separate statement looks at what they committed, and
 -- if they rolled back it is tried again, 3 times. What else stands under a claimed key (a later
 -- ordinal, a tombstone) is judged afterwards.
---   p_now  when the instances are composed
+--   p_open  how many items are undecided
+--   p_now   when the instances are composed
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_claim(
-    p_items iu_core.iu_compose_item[], p_now timestamptz)
+    p_items iu_core.iu_compose_item[], p_open bigint, p_now timestamptz)
 RETURNS iu_core.iu_compose_item[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     v_items   iu_core.iu_compose_item[] := p_items;
     v_claimed uuid[] := '{}';
-    v_items_open bigint;
+    v_items_open bigint := p_open;
     v_keys_open  bigint;
 BEGIN
     FOR v_attempt IN 1..3 LOOP
@@ -31,6 +32,8 @@ BEGIN
                 ON CONFLICT DO NOTHING
             RETURNING collection_id)
         SELECT v_claimed || array_agg(c.collection_id) INTO v_claimed FROM claims AS c;
+        -- The usual answer, cheaply: each has a key of its own, and got it.
+        EXIT WHEN cardinality(v_claimed) = v_items_open;
 
         SELECT count(*), count(DISTINCT i.instance_id) INTO v_items_open, v_keys_open
           FROM unnest(v_items) AS i WHERE i.status IS NULL;
@@ -54,11 +57,9 @@ BEGIN
     v_claimed := iu_core.fn_iu_compose_bury(v_claimed);
 
     IF cardinality(v_claimed) = v_items_open THEN
-        -- The usual answer, cheaply: every one of them has won.
-        SELECT array_agg(CASE WHEN i.status IS NULL THEN iu_core.fn_iu_compose_won(i) ELSE i END
-                         ORDER BY i.ordinal)
-          INTO v_items FROM unnest(v_items) AS i;
-        RETURN v_items;
+        -- Every one of them has won; an array's elements come in its order.
+        RETURN ARRAY(SELECT CASE WHEN i.status IS NULL THEN iu_core.fn_iu_compose_won(i) ELSE i END
+                       FROM unnest(v_items) AS i);
     END IF;
     SELECT array_agg(
                CASE WHEN i.claims THEN iu_core.fn_iu_compose_won(i.item) ELSE i.item END

@@ -3,8 +3,8 @@
 -- computes the identity. A reference that resolves to nothing has no identity; it is answered
 -- where "template exists" stands in the order of the checks. Locks nothing.
 -- It runs once for each item of each call, so it is written for speed: one pass, arrays by
--- subscript, and no counted repetition in a regular expression that every item meets, which is the
--- dearest thing here (docs/decisions/0011).
+-- subscript, no regular expression for an item of a call that has nothing odd in it anywhere, and
+-- no counted repetition in one that every item meets (docs/decisions/0014).
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_prepare(
     p_event_ids uuid[], p_event_types text[], p_templates text[], p_suffixes text[],
     p_actors text[], p_emit_modes text[], p_reasons text[], p_data text[],
@@ -14,6 +14,10 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     v_control constant text := '[\x01-\x1f\x7f-\x9f]';
+    -- Whether some field has a character that its grammar forbids: one look at all of them.
+    v_odd     constant boolean := concat(array_to_string(p_event_types, ''),
+        array_to_string(p_suffixes, ''), array_to_string(p_reasons, '')) ~ v_control
+        OR array_to_string(p_actors, '') ~ '[^a-z0-9._:-]';
     -- Where one array is shorter, its fields are missing.
     v_count   constant integer := greatest(
         cardinality(p_event_ids), cardinality(p_event_types), cardinality(p_templates),
@@ -46,19 +50,25 @@ BEGIN
                    p_suffixes[u.ordinal] AS suffix, p_actors[u.ordinal] AS actor,
                    p_emit_modes[u.ordinal] AS emit_mode, p_reasons[u.ordinal] AS reason
               FROM generate_series(1, v_count) AS u(ordinal)) AS i
-      LEFT JOIN iu_core.fn_iu_template_resolve(p_templates) AS t ON t.ref = i.template
+      LEFT JOIN (SELECT r.ref, f.*
+                   FROM (SELECT DISTINCT u.ref FROM unnest(p_templates) AS u(ref)) AS r
+                  CROSS JOIN LATERAL iu_core.fn_iu_template_find(r.ref) AS f) AS t
+             ON t.ref = i.template
      CROSS JOIN LATERAL (SELECT concat_ws(' ',
            CASE WHEN i.event_id IS NULL THEN '/event_id' END,
            CASE WHEN coalesce(length(i.event_type) NOT BETWEEN 1 AND 200
-                              OR i.event_type ~ v_control, true) THEN '/event_type' END,
+                              OR (v_odd AND i.event_type ~ v_control), true) THEN '/event_type' END,
            -- What was found is well-formed.
            CASE WHEN t.reference_id IS NULL AND coalesce(i.template !~
                      '^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|'
                      'tpl:[a-z0-9-]+:[a-z0-9-]+([/@]v[1-9][0-9]{0,8})?)$', true) THEN '/template' END,
-           CASE WHEN length(i.suffix) > 200 OR i.suffix ~ v_control THEN '/suffix' END,
-           CASE WHEN coalesce(length(i.actor) > 128 OR i.actor !~ '^[a-z0-9][a-z0-9._:-]*$', true)
+           CASE WHEN length(i.suffix) > 200 OR (v_odd AND i.suffix ~ v_control) THEN '/suffix' END,
+           -- With nothing odd in it, what is left is that it begins with a letter or a digit.
+           CASE WHEN coalesce(length(i.actor) NOT BETWEEN 1 AND 128
+                              OR strpos('._:-', left(i.actor, 1)) > 0
+                              OR (v_odd AND i.actor !~ '^[a-z0-9][a-z0-9._:-]*$'), true)
                 THEN '/actor' END,
-           CASE WHEN length(i.reason) > 500 OR i.reason ~ v_control THEN '/reason' END) AS wrong
+           CASE WHEN length(i.reason) > 500 OR (v_odd AND i.reason ~ v_control) THEN '/reason' END) AS wrong
            OFFSET 0) AS w;
     RETURN coalesce(v_items, '{}');
 END

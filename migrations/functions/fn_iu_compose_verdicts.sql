@@ -2,6 +2,7 @@
 -- The items p_kinds with what is decided of them, under the locks that the call holds, in the order
 -- of the checks: the first that fails answers. What goes through stays undecided, but for a dry run,
 -- which is ok; both get their warnings, and the template as it is now.
+--   p_kinds     an actor's stand together, the live ones first
 --   p_gates     the gates that are locked; p_window, the call's own window, stands for open ones
 --   p_families  the families that are locked
 --   p_leases    the limited leases that are locked: only these may pay
@@ -16,79 +17,83 @@ AS $$
 DECLARE
     v_live     constant text := 'iu_core.auto_instantiate_enabled';
     v_composer constant text := 'iu_core.composer_enabled';
+    v_now      timestamptz := iu_core.fn_iu_now();
     v_sealed   text;
-    v_kinds    iu_core.iu_compose_item[];
+    v_actor    text;
+    v_ref      text;
+    v_leases   uuid[];
+    v_live_open     boolean;
+    v_composer_open boolean;
+    v_fenced_by     uuid;
+    v_found    record;
+    v_kind     iu_core.iu_compose_item;
+    v_kinds    iu_core.iu_compose_item[] := '{}';
 BEGIN
     IF p_window THEN
         SELECT c.config_key INTO v_sealed FROM iu_core.iu_core_config AS c
          WHERE c.config_key = ANY (p_gates) AND c.sealed_at IS NOT NULL ORDER BY 1 LIMIT 1;
     END IF;
 
-    -- Everything is read again here, in one statement that began under the locks.
-    WITH actors AS MATERIALIZED (
-        SELECT a.actor, g.composer_open, g.live_open, f.operation_id AS fenced_by
-          FROM (SELECT iu_core.fn_iu_now() AS at OFFSET 0) AS now,
-               -- Who only tries pays nothing, and no lease was locked for it.
-               (SELECT i.actor, CASE WHEN bool_or(i.emit_mode = 'live') THEN p_leases END AS leases
-                  FROM unnest(p_kinds) AS i GROUP BY i.actor) AS a
-               LEFT JOIN iu_core.iu_actor_fence AS f ON f.actor = a.actor,
-               LATERAL (SELECT
-                   p_window OR iu_core.fn_iu_gate_is_open(v_composer, a.actor, now.at)
-                       OR iu_core.fn_iu_lease_uses(v_composer, a.actor, a.leases, now.at) > 0
-                   AS composer_open,
-                   p_window OR iu_core.fn_iu_gate_is_open(v_live, a.actor, now.at)
-                       OR iu_core.fn_iu_lease_uses(v_live, a.actor, a.leases, now.at) > 0
-                   AS live_open OFFSET 0) AS g
-    )
-    SELECT array_agg(ROW(
-               i.ordinal, coalesce(i.verdict, CASE WHEN i.emit_mode = 'dry_run' THEN 'ok' END),
-               i.claimed, i.event_id, i.reference_id, i.instance_id,
-               coalesce(i.found_id, i.template_id), i.request_id, i.template_ref, i.event_type,
-               i.suffix, i.actor, i.emit_mode, i.data_digest,
-               coalesce(i.found_digest, i.composition_digest), i.require_current,
-               i.allowed_actors, i.principal, i.lease_ids,
-               CASE WHEN i.verdict IS NULL THEN nullif(array_remove(ARRAY[
-                   CASE WHEN i.version_status = 'superseded' THEN 'template_superseded' END,
-                   CASE WHEN i.emit_mode = 'dry_run' AND NOT i.live_open THEN 'live_gate_closed' END],
-                   NULL), '{}') END,
-               CASE WHEN i.verdict LIKE '%gate%'
-                    THEN jsonb_build_object('gate', CASE i.verdict WHEN 'gate_sealed' THEN v_sealed
-                             WHEN 'live_gate_closed' THEN v_live ELSE v_composer END)
-                    WHEN i.verdict = 'actor_rolling_back'
-                    THEN jsonb_build_object('actor', i.actor, 'operation_id', i.fenced_by)
-                    WHEN i.verdict = 'template_collection_not_found'
-                    THEN jsonb_build_object('template', i.template_ref)
-                    WHEN i.verdict IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
-                        'template_key', i.found_key,
-                        'current', CASE WHEN i.verdict = 'template_superseded' THEN i.current_key END)) END,
-               coalesce(i.found_key, i.template_key), i.family_key,
-               coalesce(i.found_pieces, i.piece_count)
-           )::iu_core.iu_compose_item ORDER BY i.ordinal)
-      INTO v_kinds
-      FROM (SELECT u.*, t.template_collection_id AS found_id, t.composition_digest AS found_digest,
-                   t.template_key AS found_key, t.piece_count AS found_pieces, t.version_status,
-                   c.template_key AS current_key, a.live_open, a.fenced_by,
-                   CASE WHEN v_sealed IS NOT NULL THEN 'gate_sealed'
-                        WHEN u.emit_mode = 'live' AND NOT a.live_open THEN 'live_gate_closed'
-                        WHEN NOT a.composer_open THEN 'composer_gate_closed'
-                        WHEN a.fenced_by IS NOT NULL THEN 'actor_rolling_back'
-                        WHEN t.collection_exists IS NOT TRUE OR u.instance_id IS NULL
-                        THEN 'template_collection_not_found'
-                        WHEN NOT t.is_marked OR t.family_key <> ALL (p_families)
-                        THEN 'template_not_marked'
-                        WHEN t.version_status = 'withdrawn' THEN 'template_withdrawn'
-                        WHEN t.version_status = 'superseded' AND u.require_current
-                        THEN 'template_superseded' END AS verdict
-              FROM unnest(p_kinds) AS u
-              JOIN actors AS a ON a.actor = u.actor
-              LEFT JOIN iu_core.fn_iu_template_resolve((
-                       SELECT array_agg(k.template_ref) FROM unnest(p_kinds) AS k)) AS t
-                     ON t.ref = u.template_ref
-              -- Whose current version is told to those who must not get another one.
-              LEFT JOIN iu_core.fn_iu_template_resolve((
-                       SELECT array_agg(k.family_key) FROM unnest(p_kinds) AS k
-                        WHERE k.require_current)) AS c
-                     ON u.require_current AND c.ref = t.family_key) AS i;
+    -- Everything is read again here, in statements that began under the locks.
+    FOREACH v_kind IN ARRAY p_kinds LOOP
+        IF v_kind.template_ref IS DISTINCT FROM v_ref THEN
+            v_ref := v_kind.template_ref;
+            v_found := iu_core.fn_iu_template_find(v_ref);
+        END IF;
+        IF v_kind.actor IS DISTINCT FROM v_actor THEN
+            v_actor := v_kind.actor;
+            -- Who only tries pays nothing, and no lease was locked for it.
+            v_leases := CASE WHEN v_kind.emit_mode = 'live' THEN p_leases END;
+            v_live_open := p_window OR iu_core.fn_iu_gate_is_open(v_live, v_actor, v_now)
+                OR iu_core.fn_iu_lease_uses(v_live, v_actor, v_leases, v_now) > 0;
+            v_composer_open := p_window OR iu_core.fn_iu_gate_is_open(v_composer, v_actor, v_now)
+                OR iu_core.fn_iu_lease_uses(v_composer, v_actor, v_leases, v_now) > 0;
+            v_fenced_by := (SELECT f.operation_id FROM iu_core.iu_actor_fence AS f
+                             WHERE f.actor = v_actor);
+        END IF;
+        v_kind.template_id := coalesce(v_found.template_collection_id, v_kind.template_id);
+        v_kind.template_key := coalesce(v_found.template_key, v_kind.template_key);
+        v_kind.composition_digest := coalesce(v_found.composition_digest, v_kind.composition_digest);
+        v_kind.piece_count := coalesce(v_found.piece_count, v_kind.piece_count);
+
+        CASE
+            WHEN v_sealed IS NOT NULL THEN
+                v_kind.status := 'gate_sealed';
+                v_kind.details := jsonb_build_object('gate', v_sealed);
+            WHEN v_kind.emit_mode = 'live' AND NOT v_live_open THEN
+                v_kind.status := 'live_gate_closed';
+                v_kind.details := jsonb_build_object('gate', v_live);
+            WHEN NOT v_composer_open THEN
+                v_kind.status := 'composer_gate_closed';
+                v_kind.details := jsonb_build_object('gate', v_composer);
+            WHEN v_fenced_by IS NOT NULL THEN
+                v_kind.status := 'actor_rolling_back';
+                v_kind.details := jsonb_build_object('actor', v_actor, 'operation_id', v_fenced_by);
+            WHEN NOT v_found.collection_exists OR v_kind.instance_id IS NULL THEN
+                v_kind.status := 'template_collection_not_found';
+                v_kind.details := jsonb_build_object('template', v_kind.template_ref);
+            WHEN NOT v_found.is_marked OR v_found.family_key <> ALL (p_families) THEN
+                v_kind.status := 'template_not_marked';
+                v_kind.details := jsonb_strip_nulls(
+                    jsonb_build_object('template_key', v_found.template_key));
+            WHEN v_found.version_status = 'withdrawn' THEN
+                v_kind.status := 'template_withdrawn';
+                v_kind.details := jsonb_build_object('template_key', v_found.template_key);
+            WHEN v_found.version_status = 'superseded' AND v_kind.require_current THEN
+                v_kind.status := 'template_superseded';
+                -- Whose current version is told to those who must not get another one.
+                v_kind.details := jsonb_strip_nulls(jsonb_build_object(
+                    'template_key', v_found.template_key,
+                    'current', (iu_core.fn_iu_template_find(v_found.family_key)).template_key));
+            ELSE
+                v_kind.status := CASE WHEN v_kind.emit_mode = 'dry_run' THEN 'ok' END;
+                v_kind.warnings := nullif(array_remove(ARRAY[
+                    CASE WHEN v_found.version_status = 'superseded' THEN 'template_superseded' END,
+                    CASE WHEN v_kind.emit_mode = 'dry_run' AND NOT v_live_open
+                         THEN 'live_gate_closed' END], NULL), '{}');
+        END CASE;
+        v_kinds := v_kinds || v_kind;
+    END LOOP;
     RETURN v_kinds;
 END
 $$;

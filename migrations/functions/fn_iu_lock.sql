@@ -10,6 +10,8 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     v_class integer := iu_core.fn_iu_lock_class(p_class);
+    v_key   integer;
+    v_taken text;
 BEGIN
     IF v_class IS NULL THEN
         RAISE EXCEPTION 'no advisory-lock class %', p_class;
@@ -17,6 +19,13 @@ BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING ERRCODE = '25000',
             MESSAGE = 'what is read under a lock must be read in READ COMMITTED';
+    END IF;
+    -- One name, as mostly, needs no sorting, which is a statement of its own.
+    IF cardinality(p_names) = 1 AND p_names[1] IS NOT NULL THEN
+        v_key := iu_core.fn_iu_lock_key(p_names[1]);
+        v_taken := CASE WHEN p_shared THEN pg_catalog.pg_advisory_xact_lock_shared(v_class, v_key)
+                        ELSE pg_catalog.pg_advisory_xact_lock(v_class, v_key) END;
+        RETURN;
     END IF;
     -- A sorted subquery hands its rows on in its order, and nothing above it changes that.
     PERFORM CASE WHEN p_shared THEN pg_catalog.pg_advisory_xact_lock_shared(v_class, k.key)

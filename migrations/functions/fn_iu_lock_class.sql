@@ -8,9 +8,10 @@
 -- alone, before this function exists.
 -- Before all of them comes the row of iu_operation of whoever runs or changes an operation.
 -- Instance keys come last; they are not advisory locks but rows of iu_piece_collection.
+-- Not STRICT: a CASE that is would be called instead of becoming part of the expression.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)
 RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT
+LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE p_class WHEN 'gate'   THEN 718100
                         WHEN 'actor'  THEN 718200

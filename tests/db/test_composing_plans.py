@@ -41,4 +41,4 @@ async def test_without_the_setting_it_scans_more_with_each_instance(
 ) -> None:
     """The proof that the function's own setting is what keeps it from that."""
     await owner.execute("ALTER FUNCTION iu_core.fn_iu_auto_instantiate_many RESET enable_seqscan")
-    assert (await scanned(connect, owner))["iu_auto_instantiate_event_log"] >= 200
+    assert (await scanned(connect, owner))["iu_piece_collection"] >= 200

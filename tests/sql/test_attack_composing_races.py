@@ -165,8 +165,8 @@ async def without_the_early_look(owner: asyncpg.Connection) -> None:
     await take_out(
         owner,
         "fn_iu_auto_instantiate_many",
-        "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    IF EXISTS",
-        "IF EXISTS",
+        "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    SELECT",
+        "SELECT",
     )
 
 

@@ -165,8 +165,8 @@ async def test_a_key_whose_rollback_is_in_flight_is_not_composed_again(
     await take_out(
         owner,
         "fn_iu_auto_instantiate_many",
-        "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    IF EXISTS",
-        "IF EXISTS",
+        "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    SELECT",
+        "SELECT",
     )
     again = dataclasses.replace(item, actor="it-bot", request_id=uuid4())
     async with racing(observer, app_conn, compose_one(app_conn, again)) as late:

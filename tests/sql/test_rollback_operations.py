@@ -394,7 +394,7 @@ async def test_who_waits_for_the_freezing_finds_the_fence(
     template: Template,
 ) -> None:
     if not guarded:
-        await take_out(owner, "fn_iu_compose_verdicts", "a.fenced_by IS NOT NULL", "false")
+        await take_out(owner, "fn_iu_compose_verdicts", "v_fenced_by IS NOT NULL", "false")
     await composed(app_conn, Item(template.key))
     planned = await plan(app_conn, HR)
     transaction = app_conn.transaction()

@@ -155,8 +155,8 @@ async def test_another_actor_with_the_key_finds_the_tombstone_of_a_rollback_in_f
         await take_out(owner, "fn_iu_compose_claim", bury)
     # The early look would answer that the instance is there, as it still is. The race is between
     # its end and the claim, so it is left out.
-    early_look = "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    IF EXISTS"
-    await take_out(owner, "fn_iu_auto_instantiate_many", early_look, "IF EXISTS")
+    early_look = "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    SELECT"
+    await take_out(owner, "fn_iu_auto_instantiate_many", early_look, "SELECT")
     item = Item(template.key)
     (instance,) = await composed(app_conn, item)
     transaction = app_conn.transaction()
@@ -183,8 +183,8 @@ async def test_when_the_rollback_is_undone_the_other_actor_replays(
     observer: asyncpg.Connection,
     template: Template,
 ) -> None:
-    early_look = "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    IF EXISTS"
-    await take_out(owner, "fn_iu_auto_instantiate_many", early_look, "IF EXISTS")
+    early_look = "v_items := iu_core.fn_iu_compose_judge(v_items);\n\n    SELECT"
+    await take_out(owner, "fn_iu_auto_instantiate_many", early_look, "SELECT")
     item = Item(template.key)
     (instance,) = await composed(app_conn, item)
     transaction = app_conn.transaction()

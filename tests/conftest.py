@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
+from app.observability import configure_logging
 from tests.cli.fork_server import fork_server
 from tests.cli.programs import Programs
 from tests.support.databases import (
@@ -42,6 +43,8 @@ def _fast_directory() -> Path | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's directory; the workers of pytest-xdist are told of it."""
+    # As the program has it: by itself, structlog draws a traceback of ours in seconds.
+    configure_logging("info", "console")
     worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[_run_dir] = Path(
         worker_input["factory_run_dir"]

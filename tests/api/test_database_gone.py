@@ -23,10 +23,12 @@ from app.db.bootstrap import bootstrap
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import migrate
 from tests.api.throwaway import assert_problem
+from tests.cli.hosted import copy_of
 from tests.support.databases import SERVER_OPTIONS, Database, Server
 from tests.support.examples import ExampleRequest, example_requests
 from tests.support.http import Service, running_service
 from tests.support.interleaving import wait_until
+from tests.support.once import once
 from tests.support.operations import counted, reached, read, start
 from tests.support.templates import Template, make_template, open_gates
 
@@ -92,16 +94,33 @@ class Own:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def embedded() -> Iterator[EmbeddedPostgres]:
-    """A server of this test alone."""
+def server_of(data: Path) -> EmbeddedPostgres:
+    """The server of a data directory."""
     named = os.environ.get("FACTORY_TEST_PG_BIN")
+    return EmbeddedPostgres(data, bin_dir=Path(named) if named else None, options=SERVER_OPTIONS)
+
+
+@pytest.fixture(scope="session")
+async def migrated_data(shared_directory: Path) -> Path:
+    """A data directory in which nothing runs, with a migrated database."""
+    data = shared_directory / "migrated"
+    with once(data) as missing:
+        if missing:
+            with server_of(data) as embedded:
+                server = Server(embedded=embedded, run_dir=data)
+                passwords = server.passwords()
+                await bootstrap(server.superuser_url, database="factory", passwords=passwords)
+                await migrate(server.database("factory").owner_url)
+    return data
+
+
+@pytest.fixture
+def embedded(migrated_data: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of this test alone."""
+    # A short path, so that the socket is in the data directory and stays the same.
     with (
-        # A short path, so that the socket is in the data directory and stays the same.
         tempfile.TemporaryDirectory(prefix="factory-gone-") as directory,
-        EmbeddedPostgres(
-            Path(directory) / "var", bin_dir=Path(named) if named else None, options=SERVER_OPTIONS
-        ) as embedded,
+        server_of(copy_of(migrated_data, Path(directory) / "var")) as embedded,
     ):
         yield embedded
 
@@ -111,8 +130,6 @@ async def own(embedded: EmbeddedPostgres) -> AsyncIterator[Own]:
     """A service on that server."""
     server = Server(embedded=embedded, run_dir=embedded.data_dir)
     database = Database(name="factory", server=server)
-    await bootstrap(server.superuser_url, database=database.name, passwords=server.passwords())
-    await migrate(database.owner_url)
     owner_url = database.owner_url
     owner = await asyncpg.connect(owner_url)
     await open_gates(owner)

@@ -11,6 +11,7 @@ the very start of the program start an interpreter instead.
 import atexit
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -162,10 +163,21 @@ def _become(order: dict[str, Any]) -> None:
     os._exit(code)
 
 
-if __name__ == "__main__":
-    import app.cli.program
-    import app.hosting
-    import app.main  # noqa: F401 - so that what is forked need not
+# What a command imports sooner or later.
+MODULES = (
+    "app.cli.program",
+    "app.evaluation",
+    "app.hosting",
+    "app.main",
+    "encodings.idna",
+    "httpcore",
+    "typer.rich_utils",
+    "uvicorn.lifespan.on",
+    "uvloop",
+)
 
+if __name__ == "__main__":
+    for module in MODULES:
+        importlib.import_module(module)
     gc.freeze()
     _serve(sys.argv[1])

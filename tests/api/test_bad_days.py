@@ -58,6 +58,8 @@ async def far(
     """The application, by way of the proxy."""
     behind = ProxiedDatabase(name=database.name, server=database.server, proxy=proxy)
     async with running_service(behind, owner) as running:
+        # It looks for operations now and then, and could lose what a request is to lose.
+        await running.app.state.runner.stop()
         yield running
 
 

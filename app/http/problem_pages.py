@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 from html import escape
-from http import HTTPStatus
 
 from app.refusals.document import HEADINGS
+from app.refusals.spec import reason_phrase
 from app.schemas.problems import ExplainedMember, ExplainedProblem
 
 HTML = "text/html"
@@ -110,7 +110,7 @@ def _page(title: str, content: str) -> str:
 
 
 def _status(status: int) -> str:
-    return f"{status} {escape(HTTPStatus(status).phrase)}"
+    return f"{status} {escape(reason_phrase(status))}"
 
 
 def _prose(text: str) -> str:

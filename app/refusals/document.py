@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from app.refusals.spec import Kind, RefusalSpec
+from app.refusals.spec import Kind, RefusalSpec, reason_phrase
 
 HEADINGS: Mapping[Kind, str] = {
     Kind.CALLER: "Who is calling",
@@ -55,7 +55,7 @@ def _section(spec: RefusalSpec) -> str:
     lines = [
         f"### {spec.code}",
         "",
-        f"{spec.status} {spec.reason_phrase(spec.status)} · {spec.title}.",
+        f"{spec.status} {reason_phrase(spec.status)} · {spec.title}.",
         "",
         spec.meaning,
         "",
@@ -63,7 +63,7 @@ def _section(spec: RefusalSpec) -> str:
         "",
     ]
     for status, when in spec.other_statuses.items():
-        lines += [f"Answered with {status} {spec.reason_phrase(status)} when {when}", ""]
+        lines += [f"Answered with {status} {reason_phrase(status)} when {when}", ""]
     if spec.members:
         lines += ["| member | | example |", "|---|---|---|"]
         for member in spec.members:

@@ -64,6 +64,16 @@ class RefusalSpec:
         """The path of the page that explains it, which is also its `type` in RFC 9457."""
         return f"/problems/{self.code}"
 
-    def reason_phrase(self, status: int) -> str:
-        """HTTP's own words for one of the statuses, e.g. `Conflict`."""
-        return HTTPStatus(status).phrase
+
+# RFC 9110's own, which Python has from 3.13 on.
+_RENAMED = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
+
+def reason_phrase(status: int) -> str:
+    """HTTP's own words for a status, e.g. `Conflict`."""
+    return _RENAMED.get(status) or HTTPStatus(status).phrase

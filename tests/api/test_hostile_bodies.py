@@ -53,7 +53,7 @@ def thing(data: str) -> bytes:
         ('{"a": 1}'.encode("utf-16"), "the body is no UTF-8, from byte 0 on"),
         (b'{"a": "\\x"}', "Invalid \\escape, at line 1 column 8"),
         (
-            b'{"a": 1e999, }',
+            b'{"a": 1e999, b}',
             "Expecting property name enclosed in double quotes, at line 1 column 14",
         ),
         (b'{"a": 1, "a": 2', "Expecting ',' delimiter, at line 1 column 16"),

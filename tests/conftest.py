@@ -17,8 +17,7 @@ import pytest
 
 from app.db.embedded import EmbeddedPostgres
 from app.observability import configure_logging
-from tests.cli.fork_server import fork_server
-from tests.cli.programs import Programs
+from tests.support.commands import Programs
 from tests.support.databases import (
     SERVER_OPTIONS,
     Connect,
@@ -30,6 +29,7 @@ from tests.support.databases import (
     ensure_template,
     open_connection,
 )
+from tests.support.fork_server import fork_server
 
 _run_dir = pytest.StashKey[Path]()
 

@@ -17,7 +17,7 @@ DECLARE
     -- Whether some field has a character that its grammar forbids: one look at all of them.
     v_odd     constant boolean := concat(array_to_string(p_event_types, ''),
         array_to_string(p_suffixes, ''), array_to_string(p_reasons, '')) ~ v_control
-        OR array_to_string(p_actors, '') ~ '[^a-z0-9._:-]';
+        OR concat(array_to_string(p_actors, '')) ~ '[^a-z0-9._:-]';
     -- Where one array is shorter, its fields are missing.
     v_count   constant integer := greatest(
         cardinality(p_event_ids), cardinality(p_event_types), cardinality(p_templates),

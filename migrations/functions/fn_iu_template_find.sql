@@ -43,7 +43,7 @@ BEGIN
         family_exists := FOUND;
         IF NOT FOUND THEN
             PERFORM FROM iu_core.iu_collection_template_family AS f
-              WHERE f.family_key = split_part(v_key, '/', 1);
+              WHERE f.family_key = fn_iu_template_find.family_key;
             family_exists := FOUND;
         END IF;
 

@@ -23,7 +23,7 @@ from app.db.bootstrap import bootstrap
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import migrate
 from tests.api.throwaway import assert_problem
-from tests.cli.hosted import copy_of
+from tests.embedded.helpers import copy_of
 from tests.support.databases import SERVER_OPTIONS, Database, Server
 from tests.support.examples import ExampleRequest, example_requests
 from tests.support.http import Service, running_service

@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.services.operation_runner import CLAIM_S
-from tests.cli.programs import environment, hosting
+from tests.support.commands import environment, hosting
 from tests.support.databases import Database
 from tests.support.gates import set_clock
 from tests.support.http import Service, make_key, running_service

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.services.operations import MOST_WATCHERS
-from tests.cli.programs import environment, hosting
+from tests.support.commands import environment, hosting
 from tests.support.databases import Database
 from tests.support.http import make_key
 from tests.support.interleaving import wait_until

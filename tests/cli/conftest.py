@@ -8,9 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.hosted import copy_of
-from tests.cli.programs import Done, Hosting, environment, factory, hosting
-from tests.embedded.helpers import is_over, wait_until
+from tests.embedded.helpers import copy_of, is_over, wait_until
+from tests.support.commands import Done, Hosting, environment, factory, hosting
 from tests.support.once import once
 
 GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,6 @@ import asyncpg
 
 from app.db.embedded import EmbeddedPostgres
 from app.hosting import EMBEDDED_DATABASE
-
-
-def copy_of(ready: Path, to: Path) -> Path:
-    """A copy of a data directory in which nothing runs, with the owners of its files."""
-    subprocess.run(["cp", "-a", ready, to], check=True)
-    return to
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ import pytest
 
 from app.evaluation import EVENT_ID, GATES
 from tests.cli.hosted import ask, beside
-from tests.cli.programs import COMMAND, ROOT, Done, Hosting, environment, factory, hosting
 from tests.embedded.helpers import wait_until
+from tests.support.commands import COMMAND, ROOT, Done, Hosting, environment, factory, hosting
 
 TEMPLATES = ("tpl:wf:onboarding", "tpl:file:status-report")
 

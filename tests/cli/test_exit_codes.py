@@ -11,8 +11,8 @@ from app.cli.output import EXIT_CODES, explained
 from app.errors import CATALOGUE, Kind
 from app.refusals.spec import RefusalSpec
 from tests.cli.conftest import Cli
-from tests.cli.programs import COMMAND
 from tests.cli.relay import Answer, relayed
+from tests.support.commands import COMMAND
 
 
 def of_each_kind() -> list[RefusalSpec]:

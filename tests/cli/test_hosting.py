@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from app.db.schema_state import LOCK_CLASS
-from tests.cli.hosted import ask, beside, connection_to, copy_of, held, received
-from tests.cli.programs import COMMAND, Hosting, environment, factory, hosting
-from tests.embedded.helpers import lives, postmaster, wait_until
+from tests.cli.hosted import ask, beside, connection_to, held, received
+from tests.embedded.helpers import copy_of, lives, postmaster, wait_until
 from tests.packaging.programs import free_port
+from tests.support.commands import COMMAND, Hosting, environment, factory, hosting
 
 MIGRATION_LOCK = f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, 0)"
 

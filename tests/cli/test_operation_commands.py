@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.cli.programs import COMMAND, DEADLINE_S
 from tests.cli.relay import Answer, relayed
+from tests.support.commands import COMMAND, DEADLINE_S
 
 TEMPLATE = "tpl:wf:onboarding/v2"
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.cli.programs import ROOT, environment, hosting
+from tests.support.commands import ROOT, environment, hosting
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

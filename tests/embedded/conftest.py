@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
-from tests.embedded.helpers import Program, Run, Start, is_over, wait_until
+from tests.embedded.helpers import Program, Run, Start, copy_of, is_over, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +41,7 @@ def supply(made: Path, directory: Path, how: dict[str, Any]) -> None:
     """Put a database into `directory`, unless the test is about how one is made (`anew`)."""
     anew = how.pop("anew", False) or "user" in how or "bin_dir" in how
     if not anew and not directory.exists():
-        subprocess.run(["cp", "-a", made, directory], check=True)
+        copy_of(made, directory)
 
 
 @pytest.fixture

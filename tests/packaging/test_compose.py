@@ -12,8 +12,8 @@ import yaml
 
 from app.db.bootstrap import with_database
 from app.db.embedded import EmbeddedPostgres
-from tests.cli.programs import factory, hosting
 from tests.packaging.programs import ROOT, clean_environment, free_port, run
+from tests.support.commands import factory, hosting
 
 PASSWORDS = {
     "POSTGRES_PASSWORD": "p1",

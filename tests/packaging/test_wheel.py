@@ -93,6 +93,35 @@ def outside(installed: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
     )
 
 
+# Tells of which distributions the whole program, imported, has modules.
+IMPORTED = """
+import importlib, importlib.metadata, pkgutil, sys
+import app
+for module in pkgutil.walk_packages(app.__path__, "app."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+of = importlib.metadata.packages_distributions()
+print(*sorted({name.lower() for module in {m.split(".")[0] for m in sys.modules}
+               for name in of.get(module, ())}))
+"""
+
+
+def test_the_program_imports_nothing_but_what_its_lock_pins(
+    installed: Path, tmp_path: Path
+) -> None:
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pinned = {
+        line.partition("==")[0].partition("[")[0] for line in lock.splitlines() if "==" in line
+    }
+
+    imported = run(installed / "python", "-c", IMPORTED, cwd=tmp_path).stdout.split()
+
+    # What the environment began with, and what its own beginning imports.
+    beside = {"product-factory", "pip", "setuptools"}
+    assert {name.replace("_", "-") for name in imported} - beside <= pinned
+    assert {"fastapi", "sqlalchemy", "asyncpg", "typer"} <= set(imported)
+
+
 def test_the_installed_wheel_migrates_and_serves(
     outside: tuple[Path, dict[str, str]], installed: Path
 ) -> None:

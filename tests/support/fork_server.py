@@ -5,7 +5,7 @@ tests imports it, runs none of it, and forks: what it forks is the program as a 
 started it, with arguments, environment, directory, files and a process group of its own. Tests of
 the very start of the program start an interpreter instead.
 
-`python -m tests.cli.fork_server SOCKET` is the process that forks; `Forked` is one that was.
+`python -m tests.support.fork_server SOCKET` is the process that forks; `Forked` is one that was.
 """
 
 import atexit
@@ -88,7 +88,7 @@ def fork_server() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="factory-fork-") as directory:
         address = Path(directory) / "socket"
         with subprocess.Popen(
-            [sys.executable, "-m", "tests.cli.fork_server", str(address)],
+            [sys.executable, "-m", "tests.support.fork_server", str(address)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cli.fork_server import Forked
 from tests.embedded.helpers import wait_until
+from tests.support.fork_server import Forked
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "app.cli")

@@ -15,6 +15,9 @@ bin := .venv/bin
 verdict = $(shell $(venv) check)
 require_python = $(if $(filter ok,$(verdict)),,$(error $(verdict)))
 
+# Tests start hundreds of programs: what they import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .PHONY: help run install dev test coverage lint format openapi docs lock db-diff bench build clean

@@ -4,6 +4,7 @@ Every run has a server of its own, which its workers share: two runs beside each
 meet. FACTORY_TEST_PG_BIN names the bin directory of another PostgreSQL, 15 or newer.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ from tests.support.databases import (
     cloned_database,
     ensure_template,
     open_connection,
+    superuser_of,
 )
 from tests.support.fork_server import fork_server
 
@@ -51,6 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
         if worker_input is not None
         else tempfile.mkdtemp(prefix="factory-tests-", dir=_fast_directory())
     )
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays: no search for garbage goes through it again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -79,29 +86,42 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+async def maintenance(server: Server) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that makes and drops this worker's databases."""
+    async with superuser_of(server) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
 async def migrated_template(server: Server) -> None:
     """The migrated database that the others are cloned from."""
     await ensure_template(server)
 
 
 @pytest.fixture
-async def database(server: Server, migrated_template: None) -> AsyncIterator[Database]:
+async def database(
+    server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> AsyncIterator[Database]:
     """A migrated database for this test alone."""
-    async with cloned_database(server) as clone:
+    async with cloned_database(server, maintenance) as clone:
         yield clone
 
 
 @pytest.fixture
-async def empty_database(server: Server) -> AsyncIterator[Database]:
+async def empty_database(
+    server: Server, maintenance: asyncpg.Connection
+) -> AsyncIterator[Database]:
     """A database for this test alone, bootstrapped but not migrated."""
-    async with bootstrapped_database(server) as bare:
+    async with bootstrapped_database(server, maintenance) as bare:
         yield bare
 
 
 @pytest.fixture(scope="session")
-async def unchanged_database(server: Server, migrated_template: None) -> AsyncIterator[Database]:
+async def unchanged_database(
+    server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> AsyncIterator[Database]:
     """A migrated database for tests that only look at the catalogue and change nothing."""
-    async with cloned_database(server) as clone:
+    async with cloned_database(server, maintenance) as clone:
         yield clone
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.db import replay as db
@@ -50,9 +51,11 @@ PROBES = {
 
 
 @pytest.fixture(scope="module")
-async def told(server: Server, migrated_template: None) -> AsyncIterator[Report]:
+async def told(
+    server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> AsyncIterator[Report]:
     """The report of one telling, on a database of its own."""
-    async with cloned_database(server) as database:
+    async with cloned_database(server, maintenance) as database:
         yield await _tell(database)
 
 

@@ -33,9 +33,9 @@ OPENAPI = ROOT / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
 TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
 
-# Nothing changes what these look at, so they look at the same world; the others have one each.
-READ_ONLY = ("observability", "health", "problems")
-WORLDS = [(tag,) for tag in TAGS if tag not in READ_ONLY] + [READ_ONLY]
+# These leave each other's world as it is, so they share one; the others have one each.
+SHARED = [("pieces", "observability", "health", "problems"), ("settings", "api-keys")]
+WORLDS = [*((tag,) for tag in TAGS if tag not in sum(SHARED, ())), *SHARED]
 
 SEED = int(os.environ.get("FACTORY_TEST_SEED", "20250601"))
 DEADLINE_S = 240

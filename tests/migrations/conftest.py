@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.support.databases import Database, Server, bootstrapped_database
@@ -32,7 +33,9 @@ def tree(tmp_path: Path) -> Tree:
 
 
 @pytest.fixture
-async def another_database(server: Server) -> AsyncIterator[Database]:
+async def another_database(
+    server: Server, maintenance: asyncpg.Connection
+) -> AsyncIterator[Database]:
     """A second database that is bootstrapped and not migrated, to compare with."""
-    async with bootstrapped_database(server) as bare:
+    async with bootstrapped_database(server, maintenance) as bare:
         yield bare

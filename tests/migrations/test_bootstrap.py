@@ -56,7 +56,9 @@ async def test_the_roles_can_log_in_and_nothing_more(superuser: asyncpg.Connecti
     assert [tuple(row) for row in await superuser.fetch(ROLE_ATTRIBUTES)] == AS_THEY_SHOULD_BE
 
 
-async def test_two_at_once_on_one_server_do_not_collide(server: Server) -> None:
+async def test_two_at_once_on_one_server_do_not_collide(
+    server: Server, maintenance: asyncpg.Connection
+) -> None:
     databases = [server.database(f"t_at_once_{number}") for number in range(4)]
     try:
         reports = await asyncio.gather(
@@ -67,7 +69,7 @@ async def test_two_at_once_on_one_server_do_not_collide(server: Server) -> None:
         )
     finally:
         for database in databases:
-            await drop_database(database)
+            await drop_database(maintenance, database.name)
     assert sorted(report.created_database for report in reports) == [False, True, True, True, True]
 
 
@@ -156,7 +158,7 @@ async def test_an_administrator_without_superuser_rights_is_told_what_could_not_
         assert warning.startswith("Every login of this database may take advisory locks")
         assert (await migrate(hosted.owner_url, tree=tree.root)).revision == "0001"
     finally:
-        await drop_database(hosted)
+        await drop_database(superuser, hosted.name)
         await superuser.execute(f"DROP OWNED BY {admin}; DROP ROLE {admin}")
 
 
@@ -178,18 +180,17 @@ async def test_roles_with_too_much_power_lose_it_or_are_warned_of(tmp_path: Path
         await connection.close()
 
 
-async def test_a_database_in_another_encoding_is_refused(server: Server) -> None:
-    connection = await asyncpg.connect(server.superuser_url)
-    latin = server.database("t_latin")
-    await connection.execute(
+async def test_a_database_in_another_encoding_is_refused(
+    server: Server, maintenance: asyncpg.Connection
+) -> None:
+    await maintenance.execute(
         "CREATE DATABASE t_latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
     )
     try:
         with pytest.raises(BootstrapError, match=r"^The database's encoding is LATIN1"):
             await bootstrap(server.superuser_url, database="t_latin")
     finally:
-        await drop_database(latin)
-        await connection.close()
+        await drop_database(maintenance, "t_latin")
 
 
 async def test_a_password_for_a_role_that_is_not_there_is_refused(server: Server) -> None:

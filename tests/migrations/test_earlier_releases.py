@@ -50,15 +50,16 @@ TABLES = """
 
 @pytest.fixture(params=DUMPS, ids=[dump.name for dump in DUMPS])
 async def earlier(
-    request: pytest.FixtureRequest, server: Server, migrated_template: None
+    request: pytest.FixtureRequest,
+    server: Server,
+    maintenance: asyncpg.Connection,
+    migrated_template: None,
 ) -> AsyncIterator[Database]:
     """A database that an earlier release has filled, restored as an operator would."""
     database = server.database(f"t_{uuid.uuid4().hex}")
-    superuser = await asyncpg.connect(server.superuser_url)
-    await superuser.execute(
+    await maintenance.execute(
         f"CREATE DATABASE {database.name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
     )
-    await superuser.close()
     try:
         restoring = await asyncpg.connect(database.superuser_url)
         await restoring.execute(gzip.decompress(request.param.read_bytes()).decode())
@@ -66,7 +67,7 @@ async def earlier(
         await bootstrap(server.superuser_url, database=database.name, passwords=server.passwords())
         yield database
     finally:
-        await drop_database(database)
+        await drop_database(maintenance, database.name)
 
 
 async def rows(owner: asyncpg.Connection) -> dict[str, int]:

@@ -15,7 +15,7 @@ from tests.support.templates import Template, make_template, open_gates
 Make = Callable[[asyncpg.Connection, asyncpg.Connection, Template], Awaitable[tuple[UUID, UUID]]]
 
 CHUNK = 500
-ITEMS = 40_000
+ITEMS = 12_000
 
 # Rows that this connection has read: by going through whole tables, and of the operation's items.
 READ = """

@@ -104,47 +104,59 @@ async def open_connection(database: Database, login: Login) -> asyncpg.Connectio
     return connection
 
 
+@contextlib.asynccontextmanager
+async def superuser_of(server: Server) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the superuser to the database `postgres`."""
+    connection = await asyncpg.connect(server.superuser_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def ensure_template(server: Server) -> None:
     """Migrate the template database, once per run: the first worker does, the others wait."""
     with once(server.run_dir / "template") as missing:
         if missing:
             template = server.database(TEMPLATE)
-            await drop_database(template)  # what a worker left that failed half way
+            async with superuser_of(server) as superuser:
+                # What a worker left that failed half way.
+                await drop_database(superuser, TEMPLATE)
             await bootstrap(server.superuser_url, database=TEMPLATE, passwords=server.passwords())
             await migrate(template.owner_url)
 
 
 @contextlib.asynccontextmanager
-async def cloned_database(server: Server) -> AsyncIterator[Database]:
+async def cloned_database(server: Server, superuser: asyncpg.Connection) -> AsyncIterator[Database]:
     """A fresh clone of the template, dropped afterwards whoever is still connected to it."""
     database = server.database(f"t_{uuid.uuid4().hex}")
-    async with _superuser(server) as superuser:
-        # Copying the files takes half the time of writing them anew through the log.
-        await superuser.execute(
-            f"CREATE DATABASE {database.name} TEMPLATE {TEMPLATE} STRATEGY file_copy"
-        )
-        await configure_database(superuser, database.name)
+    # Copying the files takes half the time of writing them anew through the log.
+    await superuser.execute(
+        f"CREATE DATABASE {database.name} TEMPLATE {TEMPLATE} STRATEGY file_copy"
+    )
+    await configure_database(superuser, database.name)
     try:
         yield database
     finally:
-        await drop_database(database)
+        await drop_database(superuser, database.name)
 
 
 @contextlib.asynccontextmanager
-async def bootstrapped_database(server: Server) -> AsyncIterator[Database]:
+async def bootstrapped_database(
+    server: Server, superuser: asyncpg.Connection
+) -> AsyncIterator[Database]:
     """A database after `factory bootstrap` and before any migration."""
     database = server.database(f"t_{uuid.uuid4().hex}")
     await bootstrap(server.superuser_url, database=database.name, passwords=server.passwords())
     try:
         yield database
     finally:
-        await drop_database(database)
+        await drop_database(superuser, database.name)
 
 
-async def drop_database(database: Database) -> None:
+async def drop_database(superuser: asyncpg.Connection, name: str) -> None:
     """Drop the database, whoever is connected to it, if it is there."""
-    async with _superuser(database.server) as superuser:
-        await superuser.execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+    await superuser.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 async def catalog_dump(database: Database) -> str:
@@ -167,12 +179,3 @@ def _restrict_key(version: str) -> list[str]:
     major, _, minor = version.partition(".")
     first_with_it = {"15": 14, "16": 10, "17": 6}
     return ["--restrict-key=test"] if int(minor or 0) >= first_with_it.get(major, 0) else []
-
-
-@contextlib.asynccontextmanager
-async def _superuser(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(server.superuser_url)
-    try:
-        yield connection
-    finally:
-        await connection.close()

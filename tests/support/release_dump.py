@@ -23,6 +23,7 @@ from tests.support.databases import (
     cloned_database,
     ensure_template,
     open_connection,
+    superuser_of,
 )
 from tests.support.http import make_key
 from tests.support.live import live_service
@@ -47,7 +48,7 @@ def statements(database: Database) -> bytes:
 
 async def _filled(server: Server) -> bytes:
     await ensure_template(server)
-    async with cloned_database(server) as database:
+    async with superuser_of(server) as superuser, cloned_database(server, superuser) as database:
         owner = await open_connection(database, "owner")
         key = await make_key(owner, "admin", ACTOR, ("iu-core-",))
         with live_service(database) as url:

@@ -8,6 +8,7 @@ The embedded server starts before the service and stops after it, whatever ends 
 
 import asyncio
 import contextlib
+import gc
 import errno
 import logging
 import socket
@@ -272,6 +273,9 @@ async def served(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.come_up(serving)
+        # What is there by now stays. Looking through it for garbage would stop everything for a
+        # tenth of a second, again and again.
+        gc.freeze()
         yield _url(settings, listener), serving
     finally:
         await server.end(serving)

@@ -8,8 +8,8 @@ The embedded server starts before the service and stops after it, whatever ends 
 
 import asyncio
 import contextlib
-import gc
 import errno
+import gc
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping

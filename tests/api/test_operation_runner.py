@@ -237,6 +237,7 @@ async def test_a_process_that_is_killed_in_the_middle_of_a_chunk_is_succeeded_by
     observer: asyncpg.Connection,
     template: Template,
     tmp_path: Path,
+    forks: None,
 ) -> None:
     """Real processes, and a real SIGKILL."""
     key = await make_key(owner, "producer")

@@ -19,11 +19,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from app.refusals import CATALOGUE
-from tests.support.databases import Database
 from tests.support.hostile import HEADER_VALUES, queries, segments, spoilt_bodies
-from tests.support.http import make_key
-from tests.support.live import live_service
-from tests.support.populated import ACTOR, FAMILY, populate
+from tests.support.populated import ACTOR, FAMILY, Populated
 
 SEED = int(os.environ.get("FACTORY_TEST_SEED", "20250601"))
 DOCUMENT: dict[str, Any] = json.loads(
@@ -130,10 +127,10 @@ def assert_refusal(response: httpx.Response) -> None:
 
 
 @pytest.fixture
-async def world(database: Database, owner: asyncpg.Connection) -> AsyncIterator[World]:
+async def world(populated: Populated) -> AsyncIterator[World]:
     """A service with something of everything in it."""
     print(f"FACTORY_TEST_SEED={SEED}")
-    tables = await owner.fetch(
+    tables = await populated.owner.fetch(
         """SELECT c.relname FROM pg_class AS c
             WHERE c.relnamespace = 'iu_core'::regnamespace AND c.relkind = 'r'
               AND c.relname <> 'iu_command_record'"""  # refusals are recorded there
@@ -143,14 +140,11 @@ async def world(database: Database, owner: asyncpg.Connection) -> AsyncIterator[
         f" FROM iu_core.{name} AS t"
         for (name,) in tables
     )
-    key = await make_key(owner, "admin", ACTOR, ("iu-core-",))
-    with live_service(database) as url:
-        await populate(owner, url, key)
-        headers = {"Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-            world = World(client, owner, look, {})
-            world.contents = await world.now()
-            yield world
+    headers = {"Authorization": f"Bearer {populated.keys['admin']}"}
+    async with httpx.AsyncClient(base_url=populated.url, headers=headers, timeout=30) as client:
+        world = World(client, populated.owner, look, {})
+        world.contents = await world.now()
+        yield world
 
 
 @pytest.mark.parametrize("path", ORDERS)

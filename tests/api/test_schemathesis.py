@@ -14,18 +14,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
-from tests.support.databases import Database
-from tests.support.http import make_key
-from tests.support.live import live_service
-from tests.support.populated import ACTOR, Known, populate
+from tests.support.populated import Populated
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("schemathesis")
@@ -86,32 +80,13 @@ PLACES = {
 KEYS = {"gates": "gate", "settings": "setting"}
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """Where the service is, what is there, and a key of each scope that is tried."""
-
-    url: str
-    known: Known
-    keys: dict[str, str]
-
-
-@pytest.fixture
-async def world(database: Database, owner: asyncpg.Connection) -> AsyncIterator[World]:
-    """A service with something of everything in it."""
-    keys = {
-        scope: await make_key(owner, scope, ACTOR, ("iu-core-",)) for scope in ("producer", "admin")
-    }
-    with live_service(database) as url:
-        yield World(url, await populate(owner, url, keys["admin"]), keys)
-
-
-def settings_of(world: World, scope: str, tag: str | None, examples: int) -> str:
+def settings_of(populated: Populated, scope: str, tag: str | None, examples: int) -> str:
     """The settings of schemathesis, as TOML; JSON's texts and lists are TOML's too."""
     places = PLACES | ({"path.key": KEYS[tag]} if tag in KEYS else {})
     lines = [
         f"seed = {SEED}",
         'hooks = "tests.support.wire_checks"',
-        f"headers.Authorization = {json.dumps('Bearer ' + world.keys[scope])}",
+        f"headers.Authorization = {json.dumps('Bearer ' + populated.keys[scope])}",
         "continue-on-failure = true",
         "warnings = false",
         "[output.sanitization]",
@@ -128,7 +103,7 @@ def settings_of(world: World, scope: str, tag: str | None, examples: int) -> str
         "[dictionaries]",
         *(
             f"{json.dumps(name)}.values = {json.dumps(found)}"
-            for name, found in world.known.items()
+            for name, found in populated.known.items()
         ),
         "[parameters]",
         *(
@@ -146,11 +121,11 @@ def settings_of(world: World, scope: str, tag: str | None, examples: int) -> str
     return "\n".join(lines)
 
 
-def run(world: World, cwd: Path, settings: str, *arguments: str) -> None:
+def run(populated: Populated, cwd: Path, settings: str, *arguments: str) -> None:
     """Run schemathesis; fail with what it says unless it finds nothing."""
     (cwd / "schemathesis.toml").write_text(settings, encoding="utf-8")
     finished = subprocess.run(
-        [str(PROGRAM), "run", str(OPENAPI), "--url", world.url, "--no-color", *arguments],
+        [str(PROGRAM), "run", str(OPENAPI), "--url", populated.url, "--no-color", *arguments],
         cwd=cwd,
         # What Hypothesis works out about Unicode takes it seconds, and is kept there.
         env={
@@ -170,14 +145,14 @@ def run(world: World, cwd: Path, settings: str, *arguments: str) -> None:
 
 @pytest.mark.parametrize("tags", WORLDS, ids="-".join)
 def test_operations_answer_as_documented(
-    tags: tuple[str, ...], world: World, tmp_path: Path
+    tags: tuple[str, ...], populated: Populated, tmp_path: Path
 ) -> None:
     """Each resource in a world of its own: closed gates and rollbacks are seen by it alone."""
-    settings = settings_of(world, "admin", tags[0], EXAMPLES)
-    run(world, tmp_path, settings, *(word for tag in tags for word in ("--include-tag", tag)))
+    settings = settings_of(populated, "admin", tags[0], EXAMPLES)
+    run(populated, tmp_path, settings, *(word for tag in tags for word in ("--include-tag", tag)))
 
 
-def test_a_producer_is_answered_as_documented(world: World, tmp_path: Path) -> None:
+def test_a_producer_is_answered_as_documented(populated: Populated, tmp_path: Path) -> None:
     """What a producer may not do is refused with 403, and documented, whatever else is wrong."""
-    settings = settings_of(world, "producer", None, examples=3)
-    run(world, tmp_path, settings, "--phases", "examples,fuzzing")
+    settings = settings_of(populated, "producer", None, examples=3)
+    run(populated, tmp_path, settings, "--phases", "examples,fuzzing")

@@ -1,12 +1,26 @@
 """A factory in which something of everything is there, for tests that ask for anything at all."""
 
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
 
+from tests.support.databases import (
+    Server,
+    clone,
+    cloned_database,
+    drop_database,
+    open_connection,
+)
+from tests.support.http import make_key
+from tests.support.live import live_service
 from tests.support.loose_templates import make_loose_template
+from tests.support.once import once
 from tests.support.operations import reached
 from tests.support.templates import open_gates
 
@@ -20,6 +34,53 @@ GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_ins
 
 Known = dict[str, list[str]]
 """What is there: ids, keys and tags, by the names of the parameters that take them."""
+
+
+TEMPLATE = "factory_populated"
+
+
+@dataclass(frozen=True, slots=True)
+class Populated:
+    """A service with something of everything in it, and what there is."""
+
+    url: str
+    owner: asyncpg.Connection
+    known: Known
+    keys: dict[str, str]
+    """A key of the scopes `producer` and `admin`, which act as ACTOR."""
+
+
+@asynccontextmanager
+async def populated_service(
+    server: Server, superuser: asyncpg.Connection
+) -> AsyncIterator[Populated]:
+    """A service on a socket and a database of its own, a copy of what was made once in the run."""
+    facts = server.run_dir / "populated.json"
+    with once(facts) as missing:
+        if missing:
+            await drop_database(superuser, TEMPLATE)  # what a worker left that failed half way
+            await clone(superuser, TEMPLATE)
+            facts.write_text(json.dumps(await _fill(server)), encoding="utf-8")
+    known = json.loads(facts.read_text(encoding="utf-8"))
+    async with cloned_database(server, superuser, TEMPLATE) as database:
+        owner = await open_connection(database, "owner")
+        try:
+            with live_service(database) as url:
+                yield Populated(url, owner, **known)
+        finally:
+            await owner.close()
+
+
+async def _fill(server: Server) -> dict[str, Any]:
+    database = server.database(TEMPLATE)
+    owner = await open_connection(database, "owner")
+    keys = {
+        scope: await make_key(owner, scope, ACTOR, ("iu-core-",)) for scope in ("producer", "admin")
+    }
+    with live_service(database) as url:
+        known = await populate(owner, url, keys["admin"])
+    await owner.close()
+    return {"known": known, "keys": keys}
 
 
 async def populate(owner: asyncpg.Connection, url: str, admin_key: str) -> Known:

@@ -31,9 +31,11 @@ from tests.support.databases import (
     open_connection,
     superuser_of,
 )
-from tests.support.fork_server import fork_server
+from tests.support.fork_server import start_fork_server
+from tests.support.once import once
 
 _run_dir = pytest.StashKey[Path]()
+_running = pytest.StashKey[int]()
 
 
 def _fast_directory() -> Path | None:
@@ -53,6 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if worker_input is not None
         else tempfile.mkdtemp(prefix="factory-tests-", dir=_fast_directory())
     )
+    if worker_input is None:
+        running = config.stash[_run_dir] / "running"
+        os.mkfifo(running)
+        config.stash[_running] = os.open(running, os.O_RDWR)
 
 
 def pytest_collection_finish() -> None:
@@ -69,6 +75,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the run's directory, after the last worker has stopped the server in it."""
     if not hasattr(config, "workerinput"):
+        os.close(config.stash[_running])
         shutil.rmtree(config.stash[_run_dir])
 
 
@@ -133,12 +140,13 @@ def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[None]:
-    """The command `factory` is forked and not started anew, as long as this worker runs."""
-    with fork_server() as address:
-        Programs.fork_server = address
-        yield
-        Programs.fork_server = None
+def forks(request: pytest.FixtureRequest) -> None:
+    """Programs are forked and not started anew, from now on; all workers have them from one."""
+    run_dir = request.config.stash[_run_dir]
+    Programs.fork_server = run_dir / "forks"
+    with once(Programs.fork_server) as missing:
+        if missing:
+            start_fork_server(Programs.fork_server, run_dir / "running")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx
 import typer
 
 from app.cli import greeting
-from app.cli.client import is_ours, key_for, unreachable
+from app.cli.client import certificates, is_ours, key_for, unreachable
 from app.cli.database import migrated, prepared_and_migrated
 from app.cli.output import Json, print_json, refused, say
 from app.errors import StartupError
@@ -130,6 +130,7 @@ async def _seed(settings: Settings, key: str) -> "Seeded":
         base_url=settings.api_url,
         headers={"Authorization": f"Bearer {key}"},
         timeout=60,
+        verify=certificates(settings.api_url),
         trust_env=not is_ours(settings),
     ) as client:
         return await load_seeds(client)

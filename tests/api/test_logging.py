@@ -1,55 +1,23 @@
 """What the log says, and in which form. Logging is global, so each test has its own process."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.commands import environment, factory
 
-PROGRAM = """
-import asyncio, logging, sys
-from app.observability import configure_logging
-configure_logging(sys.argv[1], sys.argv[2])
-logging.getLogger("httpx").setLevel("WARNING")
-from fastapi import APIRouter
-from app.http.route import FactoryRoute
-from tests.api.throwaway import client_of, throwaway_app
+PROGRAM = (sys.executable, "-m", "tests.api.logging_program")
 
-router = APIRouter(route_class=FactoryRoute)
-
-@router.get("/works")
-async def works() -> str:
-    logging.getLogger("some.library").warning("said by %s", "a library")
-    return "ok"
-
-@router.get("/fails")
-async def fails() -> str:
-    secret = "".join(["hun", "ter2"])
-    raise RuntimeError("the reason")
-
-async def main() -> None:
-    async with client_of(throwaway_app(router)) as client:
-        for path in ("/works", "/fails"):
-            response = await client.get(path, headers={"x-request-id": "theirs"})
-            print(response.headers["x-request-id"])
-
-asyncio.run(main())
-"""
+# A process of its own, but not an interpreter.
+pytestmark = pytest.mark.usefixtures("forks")
 
 
 def run(level: str, style: str) -> tuple[list[str], list[str]]:
     """The request ids that were answered, and the lines that were logged."""
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, level, style],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return ended.stdout.split(), ended.stderr.splitlines()
+    ended = factory(level, style, command=PROGRAM, env=environment(), cwd=Path.cwd())
+    return ended.out.split(), ended.err.splitlines()
 
 
 def test_for_machines_every_line_is_json_with_the_request_id() -> None:

@@ -123,10 +123,13 @@ def service(evaluation: tuple[Hosting, Path]) -> Cli:
 def cli(service: Cli) -> Cli:
     """The same, with the gates of composing and authoring open."""
     headers = {"Authorization": f"Bearer {admin_key(service)}"}
-    for gate in GATES:
-        body = {"state": "open", "reason": "the tests"}
-        url = f"{service.url}/gates/{gate}_enabled"
-        httpx.put(url, json=body, headers=headers, trust_env=False).raise_for_status()
+    body = {"state": "open", "reason": "the tests"}
+    # There is no TLS, and reading certificates for it would take longest.
+    with httpx.Client(
+        base_url=service.url, headers=headers, trust_env=False, verify=False
+    ) as client:
+        for gate in GATES:
+            client.put(f"/gates/{gate}_enabled", json=body).raise_for_status()
     return service
 
 

@@ -214,18 +214,10 @@ def test_a_second_run_finds_what_the_first_one_left(
     ) in second[3]
 
 
-INTERRUPTED = """
-from app.content import reading
-reading.SEEDS = reading.SEEDS[:1]
-from app.cli import main
-main()
-"""
-
-
 def test_what_an_interrupted_run_has_not_loaded_is_loaded_by_the_next(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    cut_off = (*COMMAND[:1], "-c", INTERRUPTED)
+    cut_off = (*COMMAND[:2], "tests.cli.interrupted")
     made = []
     for command in (cut_off, COMMAND, COMMAND):
         with hosting("evaluate", "--json", env=settings, cwd=tmp_path, command=command) as program:

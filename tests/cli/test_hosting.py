@@ -269,14 +269,6 @@ def test_open_connections_do_not_keep_it_from_ending(data: Path, tmp_path: Path)
     assert "cut short" not in program.err
 
 
-# Requests get a second instead of ten, so that the tests need not wait as long.
-HURRIED = """
-import app.hosting
-app.hosting.SHUTDOWN_S = {shutdown}
-app.hosting.LONGEST_SHUTDOWN_S = {longest}
-from app.cli import main
-main()
-"""
 HALF_A_REQUEST = (
     b"POST /instances/from-event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     b"Authorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{"
@@ -284,7 +276,7 @@ HALF_A_REQUEST = (
 
 
 def hurried(shutdown: float, longest: float) -> tuple[str, ...]:
-    return (*COMMAND[:1], "-c", HURRIED.format(shutdown=shutdown, longest=longest))
+    return (*COMMAND[:2], "tests.cli.hurried", str(shutdown), str(longest))
 
 
 def half_a_request(data: Path) -> bytes:

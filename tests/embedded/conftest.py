@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
-from tests.embedded.helpers import Program, Run, Start, copy_of, is_over, wait_until
+from tests.embedded.helpers import Start, copy_of, is_over, wait_until
+from tests.embedded.programs import Program, Run
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ def start(bin_dir: Path | None, data_dir: Path, made: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def run(bin_dir: Path | None, data_dir: Path, made: Path) -> Iterator[Run]:
+def run(bin_dir: Path | None, data_dir: Path, made: Path, forks: None) -> Iterator[Run]:
     """Start a program that uses the server of `data_dir`; it is ended after the test."""
     with contextlib.ExitStack() as stack:
 

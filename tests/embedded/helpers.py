@@ -1,26 +1,19 @@
-"""Programs that use the embedded server, and looks at its process."""
+"""Looks at the process of the embedded server, and copies of its data."""
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
 
-ROOT = Path(__file__).parents[2]
-PROGRAM = Path(__file__).with_name("program.py")
 DEADLINE = 60.0
 
 Start = Callable[..., EmbeddedPostgres]
-Run = Callable[..., "Program"]
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -72,62 +65,3 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Kill `pid` and wait until it is gone."""
     os.kill(pid, number)
     wait_until(lambda: not lives(pid), f"process {pid} has not ended")
-
-
-class Program:
-    """A running tests/embedded/program.py."""
-
-    def __init__(self, data_dir: Path, bin_dir: Path | None, **how: Any) -> None:
-        path = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        self.process = subprocess.Popen(
-            [
-                how.pop("python", sys.executable),
-                *(str(PROGRAM), str(data_dir), *([str(bin_dir)] if bin_dir else [])),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **how.pop("env", {})},
-            cwd="/",
-            **how,
-        )
-
-    def hear(self) -> dict[str, Any]:
-        """The next line that it says."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"the program has ended, with {self.process.wait(DEADLINE)}"
-        heard: dict[str, Any] = json.loads(line)
-        return heard
-
-    def ask(self, query: str) -> str:
-        """What it answers to `query`, from the database."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(query + "\n")
-        self.process.stdin.flush()
-        return str(self.hear()["answer"])
-
-    def leave(self) -> None:
-        """Let it end in order."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        assert self.hear() == {"stopped": True}
-        assert self.process.wait(DEADLINE) == 0
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self.process.kill()
-        self.process.wait(DEADLINE)
-
-    def close(self) -> None:
-        """Leave nothing of it."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(DEADLINE)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with contextlib.suppress(BrokenPipeError):
-                stream.close()

@@ -1,6 +1,6 @@
 """A program that uses the embedded server, as the tests start it, kill it and talk to it.
 
-    python program.py DATA_DIR [BIN_DIR]
+    python -m tests.embedded.program DATA_DIR [BIN_DIR]
 
 It prints one line of JSON when it has the server, answers each line of its input, a query, with
 a line, and stops using the server when its input ends, on SIGTERM and on Ctrl-C. Refused, it

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
-from tests.embedded.helpers import Run, Start, guard_of, lives, postmaster, wait_until
+from tests.embedded.helpers import Start, guard_of, lives, postmaster, wait_until
+from tests.embedded.programs import Run
 
 
 async def fetch(url: str, query: str) -> object:
@@ -279,7 +280,7 @@ def test_a_long_log_is_set_aside(
 
 
 def test_ctrl_c_reaches_the_program_and_not_its_server(run: Run, data_dir: Path) -> None:
-    program = run(start_new_session=True)
+    program = run()
     program.hear()
     pid = postmaster(data_dir)
     os.killpg(program.process.pid, signal.SIGINT)  # what a terminal does
@@ -293,7 +294,7 @@ def test_sigterm_stops_the_program_and_then_the_server(run: Run, data_dir: Path)
     program = run()
     program.hear()
     pid = postmaster(data_dir)
-    program.process.terminate()
+    program.process.send_signal(signal.SIGTERM)
     assert program.process.wait(60) == 0
     assert not lives(pid)
     assert not (data_dir / "postgres" / "postmaster.pid").exists()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.helpers import Run, Start, guard_of, kill, lives, postmaster, wait_until
+from tests.embedded.helpers import Start, guard_of, kill, lives, postmaster, wait_until
+from tests.embedded.programs import Run
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_programs_that_come_and_go_never_meet_a_closed_door(run: Run) -> None:
         leaving = run()
         leaving.hear()
         coming = run()
-        leaving.process.stdin.close()  # type: ignore[union-attr]  # a pipe, by its making
+        leaving.hang_up()
         coming.hear()
         assert coming.ask("SELECT 1") == "1"
         assert leaving.hear() == {"stopped": True}

@@ -17,7 +17,9 @@ import pytest
 from app.db import embedded_account, embedded_binaries, embedded_files
 from app.db.embedded import EmbeddedError
 from app.db.embedded_binaries import packaged_bin_dir, reachable_bin_dir
-from tests.embedded.helpers import ROOT, Run, Start, lives, postmaster
+from tests.embedded.helpers import Start, lives, postmaster
+from tests.embedded.programs import Run
+from tests.support.commands import ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 

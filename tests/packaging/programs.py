@@ -114,11 +114,12 @@ def answer(url: str, program: subprocess.Popen[bytes], log: Path) -> httpx.Respo
     """The first answer with status 200 of a program that is starting; a failure shows its log."""
     deadline = time.monotonic() + DEADLINE_S
     last = "no answer"
-    while time.monotonic() < deadline and program.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            response = httpx.get(url, timeout=10, trust_env=False)
-            if response.status_code == 200:
-                return response
-            last = response.text
-        time.sleep(0.05)
+    with httpx.Client(timeout=10, trust_env=False, verify=False) as client:
+        while time.monotonic() < deadline and program.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                response = client.get(url)
+                if response.status_code == 200:
+                    return response
+                last = response.text
+            time.sleep(0.05)
     raise AssertionError(f"{url}: {last}\n{log.read_text()}")

@@ -1,4 +1,4 @@
-"""The command `factory` as processes of their own: run to the end, or hosting a service."""
+"""Programs as processes of their own, `factory` above all: run to the end, or hosting a service."""
 
 import contextlib
 import json
@@ -59,29 +59,37 @@ class Programs:
     @classmethod
     def start(
         cls,
-        arguments: Sequence[str | Path],
+        command: Sequence[str | Path],
         *,
-        command: tuple[str, ...],
         env: Mapping[str, str],
         cwd: Path,
-        out: Path,
-        err: Path,
+        files: tuple[int, int, int],
+        **identity: Any,
     ) -> "Forked | subprocess.Popen[bytes]":
-        """Start a command whose output goes to files."""
-        texts = list(map(str, arguments))
-        # What an interpreter reads when it starts, and other programs than `factory`, need one.
-        if cls.fork_server is not None and command == COMMAND and "PYTHONIOENCODING" not in env:
-            return Forked(cls.fork_server, texts, env=env, cwd=cwd, out=out, err=err)
-        with out.open("wb") as out_file, err.open("wb") as err_file:
-            return subprocess.Popen(
-                [*command, *texts],
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out_file,
-                stderr=err_file,
-                start_new_session=True,
-            )
+        """Start a program with these files as its input, its output and its errors."""
+        python, option, module, *arguments = map(str, command)
+        # What an interpreter reads when it starts, and another interpreter or user, need one.
+        plain = not identity and "PYTHONIOENCODING" not in env
+        if cls.fork_server is not None and plain and (python, option) == COMMAND[:2]:
+            return Forked(cls.fork_server, module, arguments, env=env, cwd=cwd, files=files)
+        stdin, stdout, stderr = files
+        return subprocess.Popen(
+            list(map(str, command)),
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            **identity,
+        )
+
+
+@contextlib.contextmanager
+def into(out: Path, err: Path) -> Iterator[tuple[int, int, int]]:
+    """The files of a program that reads nothing, and whose output goes to files."""
+    with Path(os.devnull).open("rb") as nothing, out.open("wb") as said, err.open("wb") as failed:
+        yield nothing.fileno(), said.fileno(), failed.fileno()
 
 
 def factory(
@@ -94,7 +102,8 @@ def factory(
     """Run a command to its end, and expect its exit code (None: any)."""
     with tempfile.TemporaryDirectory() as directory:
         out, err = Path(directory) / "out", Path(directory) / "err"
-        program = Programs.start(arguments, command=command, env=env, cwd=cwd, out=out, err=err)
+        with into(out, err) as files:
+            program = Programs.start([*command, *arguments], env=env, cwd=cwd, files=files)
         done = Done(program.wait(DEADLINE_S), out.read_text(), err.read_text())
     assert code is None or done.code == code, f"{arguments}: {done}"
     return done
@@ -112,9 +121,8 @@ class Hosting:
     ) -> None:
         number = len(list(cwd.glob("*.out")))
         self._out, self._err = cwd / f"{number}.out", cwd / f"{number}.err"
-        self.process = Programs.start(
-            arguments, command=command, env=env, cwd=cwd, out=self._out, err=self._err
-        )
+        with into(self._out, self._err) as files:
+            self.process = Programs.start([*command, *arguments], env=env, cwd=cwd, files=files)
 
     @property
     def out(self) -> str:

@@ -1,11 +1,12 @@
-"""Starts the command `factory` in processes of their own without importing it anew each time.
+"""Starts modules, as `python -m` does, in processes of their own without importing them anew.
 
-Importing the program takes longer than most commands do. So one process for each worker of the
-tests imports it, runs none of it, and forks: what it forks is the program as a shell would have
-started it, with arguments, environment, directory, files and a process group of its own. Tests of
-the very start of the program start an interpreter instead.
+Importing the program takes longer than most commands do. So one process for each run of the tests
+imports it, runs none of it, and forks: what it forks is the program as a shell would have started
+it, with arguments, environment, directory, open files and a process group of its own. Tests of the
+very start of a program start an interpreter instead.
 
-`python -m tests.support.fork_server SOCKET` is the process that forks; `Forked` is one that was.
+`python -m tests.support.fork_server SOCKET RUN` leaves a process behind that forks, until nobody
+has the pipe RUN open for writing any more; `Forked` is a program that was forked.
 """
 
 import atexit
@@ -14,15 +15,15 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,32 +31,24 @@ ROOT = Path(__file__).parents[2]
 
 
 class Forked:
-    """A command that runs, or has run: as much of `subprocess.Popen` as the tests use."""
+    """A program that runs, or has run: as much of `subprocess.Popen` as the tests use."""
 
     def __init__(
         self,
         server: Path,
+        module: str,
         arguments: Sequence[str],
         *,
         env: Mapping[str, str],
         cwd: Path,
-        out: Path,
-        err: Path,
+        files: Sequence[int],
     ) -> None:
-        # As `python -m app.cli` has it.
-        self.args = [str(ROOT / "app" / "cli" / "__main__.py"), *arguments]
+        self.args = ["-m", module, *arguments]
         self._code: int | None = None
-        for file in (out, err):
-            file.touch()
-        order = {
-            "arguments": self.args,
-            "env": dict(env),
-            "cwd": str(cwd),
-            "out": str(out),
-            "err": str(err),
-        }
+        order = {"module": module, "arguments": arguments, "env": dict(env), "cwd": str(cwd)}
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(server))
+            socket.send_fds(connection, [b"\n"], files)
             connection.sendall(json.dumps(order).encode() + b"\n")
             self._told = connection.makefile("r")
         self.pid = int(self._told.readline())
@@ -82,88 +75,80 @@ class Forked:
         os.kill(self.pid, number)
 
 
-@contextlib.contextmanager
-def fork_server() -> Iterator[Path]:
-    """A process that forks, until the block ends: its address."""
-    with tempfile.TemporaryDirectory(prefix="factory-fork-") as directory:
-        address = Path(directory) / "socket"
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fork_server", str(address)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            yield address
-            process.stdin.close()
+def start_fork_server(address: Path, run: Path) -> None:
+    """Leave a process behind that forks, as long as the pipe `run` is open for writing."""
+    subprocess.run(
+        [sys.executable, "-m", "tests.support.fork_server", str(address), str(run)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        start_new_session=True,  # the terminal's Ctrl-C is for the tests
+    )
 
 
-def _serve(address: str) -> None:
+def _serve(address: str, run: str) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those that attend have ended
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    while True:
-        asked, _, _ = select.select([listener, sys.stdin], [], [])
-        if listener not in asked:
-            return  # the tests have ended
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            _attend(connection)
-        connection.close()
+    with Path(run).open("rb") as tests:
+        if os.fork() != 0:
+            os._exit(0)  # who started it goes on
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those that attend end
+        while True:
+            asked, _, _ = select.select([listener.fileno(), tests.fileno()], [], [])
+            if listener.fileno() not in asked:
+                return  # the tests have ended
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                tests.close()
+                _attend(connection)
+            connection.close()
 
 
 def _attend(connection: socket.socket) -> None:
-    """Start one command, tell its number, wait for its end, and tell how it has ended."""
+    """Start one program, tell its number, wait for its end, and tell how it has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
     order = json.loads(connection.makefile("r").readline())
     pid = os.fork()
     if pid == 0:
         os.setsid()
         connection.sendall(f"{os.getpid()}\n".encode())
         connection.close()
-        _become(order)
+        _become(order, files)
+    for file in files:
+        os.close(file)
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # the tests have ended before it
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
-def _become(order: dict[str, Any]) -> None:
+def _become(order: dict[str, Any], files: Sequence[int]) -> None:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
-    for number, path, flags in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (2, order["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-    ):
-        file = os.open(path, flags)
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    sys.argv = order["arguments"]
-    from app.cli import main  # noqa: PLC0415 - it is imported already
-
-    code: Any = 1
+    sys.argv[1:] = order["arguments"]
+    code: Any = 0
     try:
-        main()
+        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
     except SystemExit as ended:
-        code = ended.code
+        code = ended.code or 0
     except BaseException:  # noqa: BLE001 - as an interpreter does at its end
         traceback.print_exc()
+        code = 1
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Taking all that was imported apart again would take longer than most commands.
+    # Taking all that was imported apart again would take longer than most programs.
     os._exit(code)
 
 
-# What a command imports sooner or later.
+# What a program imports sooner or later.
 MODULES = (
     "app.cli.program",
     "app.evaluation",
@@ -180,4 +165,4 @@ if __name__ == "__main__":
     for module in MODULES:
         importlib.import_module(module)
     gc.freeze()
-    _serve(sys.argv[1])
+    _serve(*sys.argv[1:])

@@ -41,10 +41,13 @@ _running = pytest.StashKey[int]()
 def _fast_directory() -> Path | None:
     """Memory instead of a disk, where there is enough: a clone takes a tenth of the time."""
     memory = Path("/dev/shm")
-    enough = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free
-    return memory if enough > 2 * 1024**3 else None
+    if not memory.is_dir() or not os.access(memory, os.W_OK):
+        return None
+    runs_programs = not os.statvfs(memory).f_flag & os.ST_NOEXEC
+    return memory if runs_programs and shutil.disk_usage(memory).free > 4 * 1024**3 else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's directory; the workers of pytest-xdist are told of it."""
     # As the program has it: by itself, structlog draws a traceback of ours in seconds.
@@ -56,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
         else tempfile.mkdtemp(prefix="factory-tests-", dir=_fast_directory())
     )
     if worker_input is None:
+        # Data directories are made and copied in half the time where the server's is.
+        config.option.basetemp = config.option.basetemp or config.stash[_run_dir] / "tmp"
         running = config.stash[_run_dir] / "running"
         os.mkfifo(running)
         config.stash[_running] = os.open(running, os.O_RDWR)

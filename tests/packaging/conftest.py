@@ -16,6 +16,10 @@ def installed_checkout(shared_directory: Path) -> Path:
     with once(directory) as missing:
         if missing:
             copy_checkout(directory)
+            # The interpreter of the environment that is there has gone: it is made anew.
+            python = directory / ".venv" / "bin" / "python"
+            python.parent.mkdir(parents=True)
+            python.symlink_to("/nonexistent/python3.11")
             first = run("make", "install", f"PYTHON={sys.executable}", cwd=directory)
             assert first.stdout.splitlines() == [
                 f"Making .venv with {sys.executable}",

@@ -73,8 +73,8 @@ def copy_checkout(to: Path) -> None:
 
 
 def empty_environment(directory: Path) -> Path:
-    """A virtual environment with pip in it and nothing else; answers with its bin directory."""
-    run(sys.executable, "-m", "venv", directory, cwd=directory.parent)
+    """A virtual environment with nothing in it; answers with its bin directory."""
+    run(sys.executable, "-m", "venv", "--without-pip", directory, cwd=directory.parent)
     return directory / "bin"
 
 

@@ -39,22 +39,25 @@ def wheel(shared_directory: Path) -> Path:
     return built
 
 
-@pytest.fixture
-def installed(
-    wheel: Path, installed_checkout: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+@pytest.fixture(scope="session")
+def installed(wheel: Path, installed_checkout: Path, shared_directory: Path) -> Path:
     """The bin directory of an environment with the locked dependencies and the wheel."""
-    outside = tmp_path_factory.mktemp("outside the checkout")
-    bin_dir = empty_environment(outside / "environment")
+    environment = shared_directory / "outside the checkout"
+    with once(environment) as missing:
+        if missing:
+            install(wheel, installed_checkout, empty_environment(environment))
+    return environment / "bin"
+
+
+def install(wheel: Path, installed_checkout: Path, bin_dir: Path) -> None:
     # Installing what the lock pins takes longest, and has been done. The checkout itself is not
     # among it: that lies beside what was installed, and a path file is not read from there.
     (dependencies,) = installed_checkout.glob(".venv/lib/*/site-packages")
     (packages,) = bin_dir.parent.glob("lib/*/site-packages")
     (packages / "dependencies.pth").write_text(f"{dependencies}\n", encoding="utf-8")
-    pip = (bin_dir / "python", "-m", "pip")
-    run(*pip, "install", "--quiet", "--no-input", "--no-deps", "--no-index", wheel, cwd=outside)
-    run(*pip, "check", cwd=outside)
-    return bin_dir
+    pip = (sys.executable, "-m", "pip", "--python", bin_dir / "python")
+    run(*pip, "install", "--quiet", "--no-input", "--no-deps", "--no-index", wheel, cwd=bin_dir)
+    run(*pip, "check", cwd=bin_dir)
 
 
 def test_the_wheel_holds_the_program_its_migrations_and_the_licence(wheel: Path) -> None:

@@ -227,11 +227,11 @@ def test_an_ordinary_user_on_the_data_of_root_is_told(
     }
 
 
-@pytest.fixture(scope="module")
-def closed_bin_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def closed_bin_dir(tmp_path: Path) -> Path:
     """The packaged PostgreSQL as in a checkout below /root: nobody else can run it."""
     package = packaged_bin_dir().parents[1]
-    site = tmp_path_factory.mktemp("closed") / "site-packages"
+    site = tmp_path / "site-packages"
     install = packaged_bin_dir().parent
     for part in ("bin", "lib", "share"):
         shutil.copytree(install / part, site / package.name / install.name / part, symlinks=True)
@@ -264,18 +264,31 @@ def test_binaries_that_only_root_can_reach_are_copied_once(
     assert copy.stat().st_ino == made
 
 
+@pytest.fixture
+def closed_programs(tmp_path: Path) -> Path:
+    """The same with programs that are none: as good where only their copy is looked at."""
+    install = tmp_path / "site-packages" / "package" / "install"
+    for part in ("bin", "lib", "share"):
+        (install / part).mkdir(parents=True)
+    for name in embedded_binaries.SERVER_PROGRAMS:
+        (install / "bin" / name).write_text("#!/bin/sh\n")
+        (install / "bin" / name).chmod(0o755)
+    (tmp_path / "site-packages").chmod(0o700)
+    return install / "bin"
+
+
 @as_root
 @pytest.mark.parametrize("trap", ["of another user", "writable", "link"])
 def test_a_copy_that_root_did_not_make_is_refused(
     data_dir: Path,
     open_place: Path,
-    closed_bin_dir: Path,
+    closed_programs: Path,
     monkeypatch: pytest.MonkeyPatch,
     trap: str,
 ) -> None:
     monkeypatch.setattr(embedded_binaries, "_RUNTIME_PARENTS", (open_place,))
     account = embedded_account.choose_account(data_dir / "postgres")
-    copy = reachable_bin_dir(closed_bin_dir, account).parents[2]
+    copy = reachable_bin_dir(closed_programs, account).parents[2]
     assert copy.parent == open_place
     if trap == "of another user":
         os.chown(copy, 1, 1)
@@ -285,33 +298,33 @@ def test_a_copy_that_root_did_not_make_is_refused(
         copy.rename(open_place / "elsewhere")
         copy.symlink_to(open_place / "elsewhere")
     with pytest.raises(EmbeddedError) as caught:
-        reachable_bin_dir(closed_bin_dir, account)
+        reachable_bin_dir(closed_programs, account)
     assert str(caught.value) == f"{copy} was not made by root: remove it and start again."
 
 
 @as_root
 def test_two_programs_that_copy_at_once_share_the_copy(
-    data_dir: Path, open_place: Path, closed_bin_dir: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, open_place: Path, closed_programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded_binaries, "_RUNTIME_PARENTS", (open_place,))
     account = embedded_account.choose_account(data_dir / "postgres")
-    first = reachable_bin_dir(closed_bin_dir, account)
+    first = reachable_bin_dir(closed_programs, account)
     seen = iter([False])
     monkeypatch.setattr(os.path, "lexists", lambda path: next(seen))
-    assert reachable_bin_dir(closed_bin_dir, account) == first
+    assert reachable_bin_dir(closed_programs, account) == first
     assert list(open_place.iterdir()) == [first.parents[2]]
 
 
 @as_root
 def test_a_machine_without_a_place_for_the_copy_is_told(
-    data_dir: Path, tmp_path: Path, closed_bin_dir: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, tmp_path: Path, closed_programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded_binaries, "_RUNTIME_PARENTS", (tmp_path / "none",))
     account = embedded_account.choose_account(data_dir / "postgres")
     with pytest.raises(EmbeddedError) as caught:
-        reachable_bin_dir(closed_bin_dir, account)
+        reachable_bin_dir(closed_programs, account)
     assert str(caught.value) == (
-        f"An unprivileged user cannot run the PostgreSQL in {closed_bin_dir}, and there is no "
+        f"An unprivileged user cannot run the PostgreSQL in {closed_programs}, and there is no "
         f"place for a copy in {tmp_path}/none: run as an ordinary user."
     )
 

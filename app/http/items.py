@@ -5,6 +5,7 @@ together with everything else that is wrong with the request.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -31,6 +32,8 @@ ONE_ITEM = 1024 * 1024
 
 _CUT_OFF = 16  # characters within which the end of a window breaks a word or an escape
 
+_EMPTY_LINES = re.compile(rb"\s*\n")
+
 Validate = Callable[[Any], Any]
 """The value as its type wants it; raises ValidationError."""
 
@@ -43,9 +46,7 @@ async def read_lines(chunks: AsyncIterator[bytes], *, most: int, validate: Valid
     """
     reading = _Reading(most, validate)
     turns = Turns()
-    number = 0
-    async for line in _lines(chunks):
-        number += 1
+    async for number, line in _lines(chunks):
         place = Place(len(reading.items), number)
         if len(line) > ONE_ITEM:
             raise _item_too_large(place)
@@ -92,21 +93,29 @@ def _expect_end_of_array(text: str, at: int) -> None:
     expect_end(text, at + 1)
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines, each as soon as it is whole; one that is too long as soon as it is."""
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+    """The lines and their numbers, each as soon as it is whole; one too long as soon as it is.
+
+    Of empty lines behind each other not all come.
+    """
     rest = bytearray()
     searched = 0
+    number = 1
     async for chunk in chunks:
         rest += chunk
         while (end := rest.find(b"\n", searched)) >= 0:
-            yield bytes(rest[:end])
-            del rest[: end + 1]
+            yield number, bytes(rest[:end])
+            # Together: they are no items, so nothing but the body's size says how many there are.
+            empty = _EMPTY_LINES.match(rest, end + 1)
+            after = empty.end() if empty else end + 1
+            number += rest.count(b"\n", end, after)
+            del rest[:after]
             searched = 0
         searched = len(rest)
         if searched > ONE_ITEM:
             break
     if rest:
-        yield bytes(rest)
+        yield number, bytes(rest)
 
 
 class _Window:

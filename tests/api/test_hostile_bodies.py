@@ -1,14 +1,16 @@
 """Bodies, addresses and headers that nobody should send: each gets its typed refusal."""
 
 import json
+import sys
 import time
 from collections.abc import AsyncIterator
+from types import FrameType
 from typing import Any
 
 import httpx
 import pytest
 
-from app.http.items import read_array
+from app.http.items import read_array, read_lines
 from app.http.route import BULK_BODY, ORDINARY_BODY
 from tests.api.throwaway import assert_problem, client_of, throwaway_app, wrong
 
@@ -267,6 +269,25 @@ async def test_newline_delimited_json_is_one_array(client: httpx.AsyncClient) ->
         headers={"content-type": "application/x-ndjson; charset=utf-8"},
     )
     assert (response.status_code, response.json()) == (200, {"received": 3})
+
+
+async def test_empty_lines_are_passed_over_together() -> None:
+    steps = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    empty = b"\n \r\n" * 50_000
+    sys.setprofile(count)
+    try:
+        items = await read_lines(
+            pieces_of(empty + b"1\n" + empty + b"2"), most=2, validate=lambda value: value
+        )
+    finally:
+        sys.setprofile(None)
+    assert (items, items.lines) == ([1, 2], [100_001, 200_002])
+    assert steps < 10_000, "each takes its own: who sends nothing else keeps all others waiting"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def read_lines(chunks: AsyncIterator[bytes], *, most: int, validate: Valid
     reading = _Reading(most, validate)
     turns = Turns()
     async for number, line in _lines(chunks):
-        place = Place(len(reading.items), number)
+        place = Place(reading.count, number)
         if len(line) > ONE_ITEM:
             raise _item_too_large(place)
         if line.strip():
@@ -169,6 +169,7 @@ class _Reading:
 
     def __init__(self, most: int, validate: Validate) -> None:
         self.items = Items()
+        self.count = 0
         self._most = most
         self._validate = validate
         self._flaws = Flaws()
@@ -181,7 +182,7 @@ class _Reading:
 
     def take_next(self, window: _Window, at: int) -> int | None:
         """Add the item that begins there; where it ends, or None where the window must grow."""
-        place = Place(len(self.items))
+        place = Place(self.count)
         try:
             found = window.decode(at, place)
         except RecursionError:
@@ -205,8 +206,9 @@ class _Reading:
         return self.items
 
     def _take(self, value: Any, place: Place) -> None:
-        if len(self.items) == self._most:
+        if self.count == self._most:
             raise Refusal("too_large", limit=self._most, counted="items", **place.members)
+        self.count += 1
         if self._wrong > MOST_ERRORS:
             return  # more than is told anyway: the rest is only parsed
         try:

@@ -514,6 +514,31 @@ async def test_what_is_wrong_with_all_items_is_told_at_once(client: httpx.AsyncC
     )
 
 
+@pytest.mark.parametrize("headers", [JSON, LINES])
+async def test_items_that_are_wrong_are_counted_as_the_others(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    def of(items: list[bytes]) -> bytes:
+        return b"\n".join(items) if headers is LINES else b"[%s]" % b",".join(items)
+
+    def line(number: int) -> dict[str, Any]:
+        return {"line": number} if headers is LINES else {}
+
+    beyond = await client.post("/things/bulk", content=of([b"1"] * 1001), headers=headers)
+    assert_problem(
+        beyond, "too_large", instance="/things/bulk", limit=1000, counted="items", **line(1001)
+    )
+    last = await client.post(
+        "/things/bulk", content=of([b"1"] * 999 + [b'{"a": 1, "a": 1}']), headers=headers
+    )
+    assert_problem(
+        last,
+        "invalid_input",
+        instance="/things/bulk",
+        errors=[wrong("body", "/999/a", "duplicate_key", TWICE) | line(1000)],
+    )
+
+
 async def test_a_bulk_full_of_mistakes_is_a_small_answer(client: httpx.AsyncClient) -> None:
     response = await client.post("/things/bulk", content=b"1\n" * 1000, headers=LINES)
     document = response.json()

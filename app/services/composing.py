@@ -12,7 +12,6 @@ from app.errors import Refusal
 from app.metrics import Metrics
 from app.refusals.from_database import refusal_from_status
 from app.schemas.composing import (
-    MAX_BULK_ITEMS,
     BulkAnswer,
     Composed,
     DryRun,
@@ -64,13 +63,11 @@ async def compose_bulk(
     """All items in one transaction, or none of them.
 
     Refuses with the first refused item's code, and lists every one under `items`; with `too_large`
-    beyond 10,000 items, 64 actors or 256 template families; with `forbidden` where a caller below
-    operator asks for a gate window.
+    beyond 64 actors or 256 template families; with `forbidden` where a caller below operator asks
+    for a gate window.
     """
     if gate_window:
         caller.need(Scope.OPERATOR)
-    if len(orders) > MAX_BULK_ITEMS:
-        raise Refusal("too_large", limit=MAX_BULK_ITEMS, counted="items")
     operation_id = uuid4()
     items = [_item(caller, order, uuid4()) for order in orders]
     answers = await db.compose_atomic(database, items, operation_id, window=gate_window)

@@ -134,7 +134,7 @@ async def instantiate_bulk(
     metrics: MetricsDep,
     runner: RunnerDep,
     idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
-) -> BulkAnswer | Response:
+) -> Response:
     """Composes every item: as an operation, or with `atomic=true` in one transaction or not at all.
 
     Takes a JSON array, or one item per line. An operation is worked on in chunks: each item has an
@@ -144,8 +144,9 @@ async def instantiate_bulk(
     Its gate window opens the gates of composing inside this transaction alone.
     """
     if options.atomic:
-        return await composing.compose_bulk(
+        answer = await composing.compose_bulk(
             database, metrics, caller, orders, gate_window=options.gate_window
         )
+        return document(answer, 201)
     started = await operations.start_bulk(database, runner, caller, orders, idempotency_key)
     return accepted(started.operation, replayed=started.replayed)

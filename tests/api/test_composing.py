@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import sys
+from types import FrameType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -342,6 +344,39 @@ async def test_a_bulk_takes_lines_of_json(service: Service, template: Template) 
         headers={"content-type": "application/x-ndjson"},
     )
     assert (answer.status_code, answer.json()["composed"]) == (201, 3)
+
+
+@pytest.mark.usefixtures("gates")
+async def test_others_have_their_turns_while_an_atomic_bulk_is_carried_out(
+    service: Service, template: Template
+) -> None:
+    steps = longest = 0
+
+    def count(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += event == "call" and frame.f_globals.get("__name__", "").startswith("app.")
+
+    async def take_turns() -> None:
+        nonlocal steps, longest
+        while True:
+            steps = 0
+            await asyncio.sleep(0)
+            longest = max(longest, steps)
+
+    body = json.dumps([order(template) for _ in range(5_000)])
+    other = asyncio.create_task(take_turns())
+    sys.setprofile(count)  # of this thread, which is the event loop's
+    try:
+        answer = await service.producer.post(
+            "/instances/bulk?atomic=true",
+            content=body,
+            headers={"content-type": "application/json"},
+        )
+    finally:
+        sys.setprofile(None)
+        other.cancel()
+    assert answer.status_code == 201, answer.text
+    assert longest < 5_000, "calls for each item, and nobody else's turn in between"
 
 
 @pytest.mark.usefixtures("gates")

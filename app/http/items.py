@@ -5,6 +5,7 @@ together with everything else that is wrong with the request.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -31,6 +32,8 @@ ONE_ITEM = 1024 * 1024
 
 _CUT_OFF = 16  # characters within which the end of a window breaks a word or an escape
 
+_EMPTY_LINES = re.compile(rb"\s*\n")
+
 Validate = Callable[[Any], Any]
 """The value as its type wants it; raises ValidationError."""
 
@@ -43,10 +46,8 @@ async def read_lines(chunks: AsyncIterator[bytes], *, most: int, validate: Valid
     """
     reading = _Reading(most, validate)
     turns = Turns()
-    number = 0
-    async for line in _lines(chunks):
-        number += 1
-        place = Place(len(reading.items), number)
+    async for number, line in _lines(chunks):
+        place = Place(reading.count, number)
         if len(line) > ONE_ITEM:
             raise _item_too_large(place)
         if line.strip():
@@ -92,21 +93,29 @@ def _expect_end_of_array(text: str, at: int) -> None:
     expect_end(text, at + 1)
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines, each as soon as it is whole; one that is too long as soon as it is."""
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+    """The lines and their numbers, each as soon as it is whole; one too long as soon as it is.
+
+    Of empty lines behind each other not all come.
+    """
     rest = bytearray()
     searched = 0
+    number = 1
     async for chunk in chunks:
         rest += chunk
         while (end := rest.find(b"\n", searched)) >= 0:
-            yield bytes(rest[:end])
-            del rest[: end + 1]
+            yield number, bytes(rest[:end])
+            # Together: they are no items, so nothing but the body's size says how many there are.
+            empty = _EMPTY_LINES.match(rest, end + 1)
+            after = empty.end() if empty else end + 1
+            number += rest.count(b"\n", end, after)
+            del rest[:after]
             searched = 0
         searched = len(rest)
         if searched > ONE_ITEM:
             break
     if rest:
-        yield bytes(rest)
+        yield number, bytes(rest)
 
 
 class _Window:
@@ -160,6 +169,7 @@ class _Reading:
 
     def __init__(self, most: int, validate: Validate) -> None:
         self.items = Items()
+        self.count = 0
         self._most = most
         self._validate = validate
         self._flaws = Flaws()
@@ -172,7 +182,7 @@ class _Reading:
 
     def take_next(self, window: _Window, at: int) -> int | None:
         """Add the item that begins there; where it ends, or None where the window must grow."""
-        place = Place(len(self.items))
+        place = Place(self.count)
         try:
             found = window.decode(at, place)
         except RecursionError:
@@ -196,8 +206,9 @@ class _Reading:
         return self.items
 
     def _take(self, value: Any, place: Place) -> None:
-        if len(self.items) == self._most:
+        if self.count == self._most:
             raise Refusal("too_large", limit=self._most, counted="items", **place.members)
+        self.count += 1
         if self._wrong > MOST_ERRORS:
             return  # more than is told anyway: the rest is only parsed
         try:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -41,17 +42,20 @@ _RULES = "__factory_rules__"
 _READ = b"[]"  # FastAPI only asks whether there is a body
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
+MostItems = Callable[[QueryParams], int]
+"""How many items an operation takes, asked in this way."""
+
 
 @dataclass(frozen=True, slots=True)
 class WireRules:
     """What an operation takes and answers, where it differs from the ordinary."""
 
-    most_items: int | None = None
+    most_items: MostItems | None = None
     consumes: tuple[str, ...] = (JSON,)
     produces: tuple[str, ...] = (JSON,)
 
 
-def bulk(most_items: int) -> Callable[[Endpoint], Endpoint]:
+def bulk(most_items: MostItems) -> Callable[[Endpoint], Endpoint]:
     """Mark an operation as one that takes many items: 64 MiB, as JSON or newline-delimited JSON.
 
     Goes below the router's decorator. The lines come to the operation as one array.
@@ -153,14 +157,15 @@ async def _with_document(request: Request, rules: WireRules) -> Request:
 
 
 async def _with_items(
-    request: Request, rules: WireRules, most: int, validate: Callable[[Any], Any]
+    request: Request, rules: WireRules, most: MostItems, validate: Callable[[Any], Any]
 ) -> Request:
     chunks = _chunks(request, BULK_BODY)
     first = await anext(chunks, b"")
     if not first:
         return _ParsedRequest(request, b"", None)
     read = read_lines if _media_type(request, rules) in NDJSON else read_array
-    value = await read(_with_first(first, chunks), most=most, validate=validate)
+    most_items = most(request.query_params)
+    value = await read(_with_first(first, chunks), most=most_items, validate=validate)
     _declare_json(request)
     return _ParsedRequest(request, _READ, value)
 

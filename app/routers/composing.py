@@ -3,6 +3,8 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import ValidationError
+from starlette.datastructures import QueryParams
 
 from app.dependencies import CoalescerDep, DatabaseDep, MetricsDep, RunnerDep
 from app.http.accepted import ACCEPTED, accepted
@@ -10,6 +12,7 @@ from app.http.document import document
 from app.http.route import FactoryRoute, bulk
 from app.problems import refusals
 from app.schemas.composing import (
+    MAX_BULK_ITEMS,
     MAX_OPERATION_ITEMS,
     BulkAnswer,
     BulkItems,
@@ -105,6 +108,14 @@ async def instantiate_from_event(
     return _say_how_it_came(await composing.compose_from_event(coalescer, caller, order))
 
 
+def _most_items(query: QueryParams) -> int:
+    try:
+        atomic = BulkOptions.model_validate(dict(query)).atomic
+    except ValidationError:
+        atomic = False  # refused anyway, with whatever else is wrong
+    return MAX_BULK_ITEMS if atomic else MAX_OPERATION_ITEMS
+
+
 @router.post(
     "/bulk",
     status_code=201,
@@ -113,7 +124,7 @@ async def instantiate_from_event(
     responses={**ACCEPTED, **refusals(*_REFUSALS, "gate_sealed")},
     openapi_extra=_ALSO_LINES,
 )
-@bulk(most_items=MAX_OPERATION_ITEMS)
+@bulk(most_items=_most_items)
 async def instantiate_bulk(
     *,
     orders: BulkItems,
@@ -123,7 +134,7 @@ async def instantiate_bulk(
     metrics: MetricsDep,
     runner: RunnerDep,
     idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
-) -> BulkAnswer | Response:
+) -> Response:
     """Composes every item: as an operation, or with `atomic=true` in one transaction or not at all.
 
     Takes a JSON array, or one item per line. An operation is worked on in chunks: each item has an
@@ -133,8 +144,9 @@ async def instantiate_bulk(
     Its gate window opens the gates of composing inside this transaction alone.
     """
     if options.atomic:
-        return await composing.compose_bulk(
+        answer = await composing.compose_bulk(
             database, metrics, caller, orders, gate_window=options.gate_window
         )
+        return document(answer, 201)
     started = await operations.start_bulk(database, runner, caller, orders, idempotency_key)
     return accepted(started.operation, replayed=started.replayed)

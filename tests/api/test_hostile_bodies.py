@@ -1,14 +1,16 @@
 """Bodies, addresses and headers that nobody should send: each gets its typed refusal."""
 
 import json
+import sys
 import time
 from collections.abc import AsyncIterator
+from types import FrameType
 from typing import Any
 
 import httpx
 import pytest
 
-from app.http.items import read_array
+from app.http.items import read_array, read_lines
 from app.http.route import BULK_BODY, ORDINARY_BODY
 from tests.api.throwaway import assert_problem, client_of, throwaway_app, wrong
 
@@ -269,6 +271,25 @@ async def test_newline_delimited_json_is_one_array(client: httpx.AsyncClient) ->
     assert (response.status_code, response.json()) == (200, {"received": 3})
 
 
+async def test_empty_lines_are_passed_over_together() -> None:
+    steps = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    empty = b"\n \r\n" * 50_000
+    sys.setprofile(count)
+    try:
+        items = await read_lines(
+            pieces_of(empty + b"1\n" + empty + b"2"), most=2, validate=lambda value: value
+        )
+    finally:
+        sys.setprofile(None)
+    assert (items, items.lines) == ([1, 2], [100_001, 200_002])
+    assert steps < 10_000, "each takes its own: who sends nothing else keeps all others waiting"
+
+
 @pytest.mark.parametrize(
     ("line", "status", "detail", "error"),
     [
@@ -490,6 +511,31 @@ async def test_what_is_wrong_with_all_items_is_told_at_once(client: httpx.AsyncC
             wrong("body", "/1", "number_out_of_range", TOO_LARGE_NUMBER),
             wrong("body", "/2", "lone_surrogate", "half of a surrogate pair is no character"),
         ],
+    )
+
+
+@pytest.mark.parametrize("headers", [JSON, LINES])
+async def test_items_that_are_wrong_are_counted_as_the_others(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    def of(items: list[bytes]) -> bytes:
+        return b"\n".join(items) if headers is LINES else b"[%s]" % b",".join(items)
+
+    def line(number: int) -> dict[str, Any]:
+        return {"line": number} if headers is LINES else {}
+
+    beyond = await client.post("/things/bulk", content=of([b"1"] * 1001), headers=headers)
+    assert_problem(
+        beyond, "too_large", instance="/things/bulk", limit=1000, counted="items", **line(1001)
+    )
+    last = await client.post(
+        "/things/bulk", content=of([b"1"] * 999 + [b'{"a": 1, "a": 1}']), headers=headers
+    )
+    assert_problem(
+        last,
+        "invalid_input",
+        instance="/things/bulk",
+        errors=[wrong("body", "/999/a", "duplicate_key", TWICE) | line(1000)],
     )
 
 

@@ -43,17 +43,17 @@ def throwaway_router() -> APIRouter:
         return Echo(received=body.model_dump(mode="json", exclude_unset=True))
 
     @router.post("/bulk")
-    @bulk(most_items=1000)
+    @bulk(most_items=lambda _query: 1000)
     async def make_things(body: list[Any]) -> Echo:
         return Echo(received=len(body))
 
     @router.post("/many")
-    @bulk(most_items=100_000)
+    @bulk(most_items=lambda _query: 100_000)
     async def make_many(body: list[Any]) -> Echo:
         return Echo(received=len(body))
 
     @router.post("/things/bulk")
-    @bulk(most_items=1000)
+    @bulk(most_items=lambda _query: 1000)
     async def make_many_things(body: list[Thing]) -> Echo:
         return Echo(received=len(body))
 

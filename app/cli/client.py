@@ -79,12 +79,15 @@ class Client:
             headers["Idempotency-Key"] = idempotency_key
         return self._request("POST", path, content=file, headers=headers)[0]
 
-    def events(self, path: str) -> Iterator[Any]:
+    def events(self, path: str, *, patient: bool) -> Iterator[Any]:
         """The documents of server-sent events, until the service ends them.
 
-        Raises httpx.TransportError where the connection is lost, or there is none.
+        Raises httpx.TransportError where the connection is lost, or there is none; and where the
+        client is `patient`, httpx.HTTPStatusError when the service can't answer for now (503).
         """
         with self._http.stream("GET", path) as answer:
+            if patient and answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                answer.raise_for_status()
             if not answer.is_success:
                 answer.read()
                 raise self._refused(answer)

@@ -35,7 +35,7 @@ def _lines() -> Show:
     def show(operation: Mapping[str, Any]) -> None:
         nonlocal told
         attempted, total = _attempted(operation), operation["total"]
-        now = (operation["state"], attempted * 10 // total)
+        now = (operation["state"], attempted * 10 // max(total, 1))
         if now != told:
             told = now
             say(f"{operation['state']}: {attempted} of {total}")

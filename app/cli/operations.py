@@ -170,9 +170,11 @@ def _changes(client: Client, path: str) -> Iterator[dict[str, Any]]:
     lost = 0
     while True:
         try:
-            for operation in client.events(path):
+            for operation in client.events(path, patient=lost < _TRIES):
                 lost = 0
                 yield operation
+        except httpx.HTTPStatusError:
+            lost += 1
         except httpx.TransportError as error:
             lost += 1
             if lost > _TRIES:

@@ -189,31 +189,44 @@ def test_options_that_do_not_go_together(
 
 
 def test_following_outlives_a_service_that_goes_away(cli: Cli) -> None:
-    """The stream is cut twice, once in the middle; the operation is asked for again."""
-    cut: list[str] = []
+    """It stops, and is back before its database is; the operation is asked for again."""
+    answers = [
+        Answer(200, ": the service stops\n\n", "text/event-stream"),
+        Answer(503, json.dumps({"code": "database_unavailable"})),
+    ]
 
     def lose(_method: str, path: str) -> Answer | None:
-        if path.endswith("/stream") and len(cut) < 2:
-            cut.append(path)
-            return Answer(200, ": the service stops\n\n", "text/event-stream")
-        return None
+        return answers.pop() if path.endswith("/stream") and answers else None
 
     with relayed(cli.url, lose) as url:
         document = cli.at(url).json("instantiate", "--from", file_of(cli, 3))
-    assert (document["state"], len(cut)) == ("completed", 2)
+    assert (document["state"], answers) == ("completed", [])
 
 
-def test_following_gives_up_when_nobody_answers_any_more(cli: Cli) -> None:
+def follow_what_answers(cli: Cli, stream: Answer | None) -> str:
+    """What the command says in the end, where the stream is answered so, or not at all."""
     operation: dict[str, Any] = {
         "operation_id": str(uuid4()), "kind": "instantiate", "state": "running", "actor": "a",
         "total": 3, "not_attempted": 3,
     }  # fmt: skip
 
-    def vanish(_method: str, path: str) -> Answer:
-        if path.endswith("/stream"):
+    def between(_method: str, path: str) -> Answer:
+        if not path.endswith("/stream"):
+            return Answer(200, json.dumps(operation), "application/json")
+        if stream is None:
             raise ConnectionResetError
-        return Answer(200, json.dumps(operation), "application/json")
+        return stream
 
-    with relayed(cli.url, vanish) as url:
+    with relayed(cli.url, between) as url:
         done = cli.at(url)("operation", "watch", operation["operation_id"], code=8)
-    assert done.err.startswith(f"Nobody answers at {url} (")
+        return done.err.replace(url, "URL")
+
+
+def test_following_gives_up_when_nobody_answers_any_more(cli: Cli) -> None:
+    assert follow_what_answers(cli, None).startswith("Nobody answers at URL (")
+
+
+def test_following_gives_up_when_the_database_does_not_come_back(cli: Cli) -> None:
+    refusal = {"code": "database_unavailable", "detail": "It is away.", "request_id": "r"}
+    said = follow_what_answers(cli, Answer(503, json.dumps(refusal)))
+    assert said.startswith("database_unavailable: It is away.")

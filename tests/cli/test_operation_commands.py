@@ -7,6 +7,8 @@ import re
 import select
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -223,10 +225,11 @@ def follow_what_answers(cli: Cli, stream: Answer | None) -> str:
 
 
 def test_following_gives_up_when_nobody_answers_any_more(cli: Cli) -> None:
-    assert follow_what_answers(cli, None).startswith("Nobody answers at URL (")
-
-
-def test_following_gives_up_when_the_database_does_not_come_back(cli: Cli) -> None:
+    """Nor is the database waited for longer; both at once, for both wait for seconds."""
     refusal = {"code": "database_unavailable", "detail": "It is away.", "request_id": "r"}
-    said = follow_what_answers(cli, Answer(503, json.dumps(refusal)))
-    assert said.startswith("database_unavailable: It is away.")
+    with ThreadPoolExecutor() as threads:
+        gone, away = threads.map(
+            partial(follow_what_answers, cli), (None, Answer(503, json.dumps(refusal)))
+        )
+    assert gone.startswith("Nobody answers at URL (")
+    assert away.startswith("database_unavailable: It is away.")

@@ -124,6 +124,7 @@ async def test_nor_are_those_whose_server_has_said_good_bye_and_not_yet_hung_up(
     else:
         (row,) = await far_pool.fetch("SELECT iu_core.own_pid()")
         assert row[0] not in dead
+    proxy.ends_pass.set()  # or the pool would wait for them when it is closed
 
 
 async def test_when_one_connection_is_lost_the_others_stay_counted_and_are_closed(

@@ -51,6 +51,8 @@ class Stage:
     pages: Sequence[str]
     """Paths of lists: from the newest on, and from the middle on."""
     ids: Sequence[str]
+    filled_until: str
+    """After the last of the instances that it was filled with."""
 
 
 async def measure(ground: Ground, options: Options) -> Sequence[Table]:
@@ -86,10 +88,14 @@ async def _stage(ground: Ground, stack: AsyncExitStack, load: Load, of: Filled) 
             trust_env=False,
         )
     )
-    middle = await connection.fetchval(
-        "SELECT to_char(min(composed_at) + (max(composed_at) - min(composed_at)) / 2,"
-        """ 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM iu_core.v_iu_instance"""
+    row = await connection.fetchrow(
+        """SELECT to_char(first + (last - first) / 2, form),
+                  to_char(last + interval '1 microsecond', form)
+             FROM (SELECT min(composed_at), max(composed_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+                     FROM iu_core.v_iu_instance) AS i (first, last, form)"""
     )
+    assert row is not None
+    middle, end = row
     pages = ["/instances?limit=50", f"/instances?limit=50&composed_to={middle}"]
     for first in tuple(pages):
         answer = (await client.get(first)).raise_for_status().json()
@@ -99,7 +105,7 @@ async def _stage(ground: Ground, stack: AsyncExitStack, load: Load, of: Filled) 
         " WHERE actor = $1 LIMIT $2", actor_of(of.instances // BATCH // 2), READS,
     )  # fmt: skip
     return Stage(
-        of, ground.key, api.port, load, connection, client, pages, [str(row[0]) for row in ids]
+        of, ground.key, api.port, load, connection, client, pages, [str(row[0]) for row in ids], end
     )
 
 
@@ -121,9 +127,10 @@ async def _read(paths: Callable[[Stage], Sequence[str]], stage: Stage) -> float:
     return (await stage.load(plan)).all(200).p50_ms
 
 
-async def _planning(selectors: dict[str, str], stage: Stage) -> float:
+async def _planning(selectors: Callable[[Stage], dict[str, str]], stage: Stage) -> float:
+    plan = {"selectors": selectors(stage)}
     began = time.perf_counter()
-    (await stage.client.post("/rollback/plan", json={"selectors": selectors})).raise_for_status()
+    (await stage.client.post("/rollback/plan", json=plan)).raise_for_status()
     return (time.perf_counter() - began) * 1000
 
 
@@ -157,10 +164,13 @@ _FIGURES: dict[str, tuple[Figure, str]] = {
         "{:.2f} ms",
     ),
     f"planning a rollback of {BATCH:,}": (
-        partial(_planning, {"actor": actor_of(0)}),
+        partial(_planning, lambda _: {"actor": actor_of(0)}),
         "{:,.0f} ms",
     ),
-    "planning a rollback of all of them": (partial(_planning, {"template": FIVE}), "{:,.0f} ms"),
+    "planning a rollback of all of them": (
+        partial(_planning, lambda stage: {"composed_to": stage.filled_until}),
+        "{:,.0f} ms",
+    ),
     f"rolling {BATCH:,} back": (_rolling_back, "{:,.0f} ms"),
 }
 

@@ -20,7 +20,7 @@ _OTHER_ACTORS = 40  # a plan takes 64
 
 
 def actor_of(batch: int) -> str:
-    """Under which actor a batch was composed: the first alone, of BATCH instances; the others share."""
+    """Under which actor a batch of BATCH instances was composed: the first has one of its own."""
     return f"bench-fill-{min(batch, 1 + batch % _OTHER_ACTORS)}"
 
 

@@ -12,17 +12,19 @@ failure begins with the seed; FACTORY_TEST_EXAMPLES makes it more.
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.commands import environment, factory
 from tests.support.populated import Populated
 
+pytestmark = pytest.mark.usefixtures("forks")
+
 ROOT = Path(__file__).parents[2]
-PROGRAM = Path(sys.executable).with_name("schemathesis")
+PROGRAM = (sys.executable, "-m", "tests.support.schemathesis_program")
 OPENAPI = ROOT / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
 TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
@@ -124,23 +126,18 @@ def settings_of(populated: Populated, scope: str, tag: str | None, examples: int
 def run(populated: Populated, cwd: Path, settings: str, *arguments: str) -> None:
     """Run schemathesis; fail with what it says unless it finds nothing."""
     (cwd / "schemathesis.toml").write_text(settings, encoding="utf-8")
-    finished = subprocess.run(
-        [str(PROGRAM), "run", str(OPENAPI), "--url", populated.url, "--no-color", *arguments],
+    done = factory(
+        *("run", OPENAPI, "--url", populated.url, "--no-color", *arguments),
+        command=PROGRAM,
         cwd=cwd,
         # What Hypothesis works out about Unicode takes it seconds, and is kept there.
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
+        env=environment(HYPOTHESIS_STORAGE_DIRECTORY=str(ROOT / ".hypothesis")),
+        code=None,
+        deadline_s=DEADLINE_S,
     )
-    told = f"FACTORY_TEST_SEED={SEED}\n{finished.stdout}{finished.stderr}"
-    assert finished.returncode == 0, told
-    assert " passed" in finished.stdout, told
+    told = f"FACTORY_TEST_SEED={SEED}\n{done.out}{done.err}"
+    assert done.code == 0, told
+    assert " passed" in done.out, told
 
 
 @pytest.mark.parametrize("tags", WORLDS, ids="-".join)

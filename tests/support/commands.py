@@ -98,13 +98,14 @@ def factory(
     cwd: Path,
     command: tuple[str, ...] = COMMAND,
     code: int | None = 0,
+    deadline_s: float = DEADLINE_S,
 ) -> Done:
     """Run a command to its end, and expect its exit code (None: any)."""
     with tempfile.TemporaryDirectory() as directory:
         out, err = Path(directory) / "out", Path(directory) / "err"
         with into(out, err) as files:
             program = Programs.start([*command, *arguments], env=env, cwd=cwd, files=files)
-        done = Done(program.wait(DEADLINE_S), out.read_text(), err.read_text())
+        done = Done(program.wait(deadline_s), out.read_text(), err.read_text())
     assert code is None or done.code == code, f"{arguments}: {done}"
     return done
 

@@ -156,6 +156,7 @@ MODULES = (
     "app.main",
     "encodings.idna",
     "httpcore",
+    "schemathesis.cli",
     "typer.rich_utils",
     "uvicorn.lifespan.on",
     "uvloop",

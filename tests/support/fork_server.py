@@ -133,6 +133,8 @@ def _become(order: dict[str, Any], files: Sequence[int]) -> None:
         os.dup2(file, number)
         os.close(file)
     sys.argv[1:] = order["arguments"]
+    # Where the tests run in the background of a shell, that has Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code: Any = 0
     try:
         runpy.run_module(order["module"], run_name="__main__", alter_sys=True)

@@ -127,7 +127,7 @@ def run(populated: Populated, cwd: Path, settings: str, *arguments: str) -> None
     """Run schemathesis; fail with what it says unless it finds nothing."""
     (cwd / "schemathesis.toml").write_text(settings, encoding="utf-8")
     done = factory(
-        *("run", OPENAPI, "--url", populated.url, "--no-color", *arguments),
+        *("run", str(OPENAPI), "--url", populated.url, "--no-color", *arguments),
         command=PROGRAM,
         cwd=cwd,
         # What Hypothesis works out about Unicode takes it seconds, and is kept there.

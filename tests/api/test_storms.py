@@ -25,7 +25,7 @@ from tests.support.templates import Template, make_template, open_gates
 
 COMPOSE = "/instances/from-event"
 POOL_SIZE = 4
-ROUNDS = 15
+ROUNDS = 8
 
 OURS = """
     SELECT pid, state, xact_start FROM pg_stat_activity

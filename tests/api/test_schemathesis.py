@@ -151,5 +151,5 @@ def test_operations_answer_as_documented(
 
 def test_a_producer_is_answered_as_documented(populated: Populated, tmp_path: Path) -> None:
     """What a producer may not do is refused with 403, and documented, whatever else is wrong."""
-    settings = settings_of(populated, "producer", None, examples=3)
+    settings = settings_of(populated, "producer", None, examples=1)
     run(populated, tmp_path, settings, "--phases", "examples,fuzzing")

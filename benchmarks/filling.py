@@ -14,8 +14,6 @@ from benchmarks.templates import FIVE
 BATCH = 1000
 _PER_CALL = 100  # each call has a moment of its own, as instances have outside of benchmarks
 _CONNECTIONS = 2
-
-
 _OTHER_ACTORS = 40  # a plan takes 64
 
 

@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 
 from tests.support.databases import (
+    Database,
     Server,
     clone,
     cloned_database,
@@ -36,7 +37,7 @@ Known = dict[str, list[str]]
 """What is there: ids, keys and tags, by the names of the parameters that take them."""
 
 
-TEMPLATE = "factory_populated"
+COPIED = "factory_populated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +59,32 @@ async def populated_service(
     facts = server.run_dir / "populated.json"
     with once(facts) as missing:
         if missing:
-            await drop_database(superuser, TEMPLATE)  # what a worker left that failed half way
-            await clone(superuser, TEMPLATE)
-            facts.write_text(json.dumps(await _fill(server)), encoding="utf-8")
-    known = json.loads(facts.read_text(encoding="utf-8"))
-    async with cloned_database(server, superuser, TEMPLATE) as database:
+            await drop_database(superuser, COPIED)  # what a worker left that failed half way
+            await clone(superuser, COPIED)
+            facts.write_text(json.dumps(await fill(server.database(COPIED))), encoding="utf-8")
+    there = json.loads(facts.read_text(encoding="utf-8"))
+    async with cloned_database(server, superuser, COPIED) as database:
         owner = await open_connection(database, "owner")
         try:
             with live_service(database) as url:
-                yield Populated(url, owner, **known)
+                yield Populated(url, owner, **there)
         finally:
             await owner.close()
 
 
-async def _fill(server: Server) -> dict[str, Any]:
-    database = server.database(TEMPLATE)
+async def fill(database: Database) -> dict[str, Any]:
+    """Put something of everything into a migrated database: what is `known`, and the `keys`."""
     owner = await open_connection(database, "owner")
     keys = {
         scope: await make_key(owner, scope, ACTOR, ("iu-core-",)) for scope in ("producer", "admin")
     }
     with live_service(database) as url:
-        known = await populate(owner, url, keys["admin"])
+        known = await _populate(owner, url, keys["admin"])
     await owner.close()
     return {"known": known, "keys": keys}
 
 
-async def populate(owner: asyncpg.Connection, url: str, admin_key: str) -> Known:
+async def _populate(owner: asyncpg.Connection, url: str, admin_key: str) -> Known:
     """Open the gates that are passed so far, and make a little of everything that there is.
 
     Pieces in each state of life, four versions of a family and a template without one, a plain

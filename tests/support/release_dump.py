@@ -22,12 +22,9 @@ from tests.support.databases import (
     Server,
     cloned_database,
     ensure_template,
-    open_connection,
     superuser_of,
 )
-from tests.support.http import make_key
-from tests.support.live import live_service
-from tests.support.populated import ACTOR, populate
+from tests.support.populated import fill
 
 
 def statements(database: Database) -> bytes:
@@ -49,11 +46,7 @@ def statements(database: Database) -> bytes:
 async def _filled(server: Server) -> bytes:
     await ensure_template(server)
     async with superuser_of(server) as superuser, cloned_database(server, superuser) as database:
-        owner = await open_connection(database, "owner")
-        key = await make_key(owner, "admin", ACTOR, ("iu-core-",))
-        with live_service(database) as url:
-            await populate(owner, url, key)
-        await owner.close()
+        await fill(database)
         return statements(database)
 
 

@@ -33,6 +33,7 @@ from tests.support.databases import (
 )
 from tests.support.fork_server import start_fork_server
 from tests.support.once import once
+from tests.support.remembered import remember
 
 _run_dir = pytest.StashKey[Path]()
 _running = pytest.StashKey[int]()
@@ -52,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the run's directory; the workers of pytest-xdist are told of it."""
     # As the program has it: by itself, structlog draws a traceback of ours in seconds.
     configure_logging("info", "console")
+    remember()
     worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[_run_dir] = Path(
         worker_input["factory_run_dir"]

@@ -5,6 +5,7 @@ own server management kills by process number and lets other users of the machin
 """
 
 import errno
+import functools
 import hashlib
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from app.db.embedded_account import Account, server_environment
 from app.db.embedded_errors import EmbeddedError
@@ -58,6 +60,27 @@ def server_version(bin_dir: Path) -> tuple[int, str]:
             f"There is no PostgreSQL server in {bin_dir}: name a directory with "
             f"{' and '.join(SERVER_PROGRAMS)}, or set FACTORY_DATABASE_URL."
         )
+    return _version_of(_Server.of(bin_dir))
+
+
+class _Server(NamedTuple):
+    """A `postgres` program, which another may replace in the same place."""
+
+    bin_dir: Path
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, bin_dir: Path) -> Self:
+        found = (bin_dir / "postgres").stat()
+        return cls(bin_dir, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.cache
+def _version_of(server: _Server) -> tuple[int, str]:
+    bin_dir = server.bin_dir
     try:
         said = subprocess.run(  # noqa: S603
             [bin_dir / "postgres", "--version"],
@@ -75,6 +98,12 @@ def server_version(bin_dir: Path) -> tuple[int, str]:
     if match is None:
         raise EmbeddedError(f"{bin_dir}/postgres is not PostgreSQL: it says {said.strip()!r}.")
     return int(match[2]), match[1]
+
+
+@functools.cache
+def _fingerprint_of(server: _Server) -> str:
+    with (server.bin_dir / "postgres").open("rb") as program:
+        return hashlib.file_digest(program, "sha256").hexdigest()[:16]
 
 
 def reachable_bin_dir(bin_dir: Path, account: Account) -> Path:
@@ -95,26 +124,23 @@ def reachable_bin_dir(bin_dir: Path, account: Account) -> Path:
 
 
 def _runs_as(account: Account, bin_dir: Path) -> bool:
-    for program in SERVER_PROGRAMS:
-        try:
-            done = subprocess.run(  # noqa: S603
-                [bin_dir / program, "--version"],
-                capture_output=True,
-                check=False,
-                cwd="/",
-                env=server_environment(),
-                **account.identity,
-            )
-        except PermissionError:
-            return False
-        except (OSError, subprocess.SubprocessError) as error:
-            raise EmbeddedError(
-                f"root cannot become the user {account.name} here ({error}): "
-                "run as an ordinary user, or set FACTORY_DATABASE_URL."
-            ) from error
-        if done.returncode != 0:
-            return False
-    return True
+    try:
+        done = subprocess.run(  # noqa: S603
+            [bin_dir / "postgres", "--version"],
+            capture_output=True,
+            check=False,
+            cwd="/",
+            env=server_environment(),
+            **account.identity,
+        )
+    except PermissionError:
+        return False
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EmbeddedError(
+            f"root cannot become the user {account.name} here ({error}): "
+            "run as an ordinary user, or set FACTORY_DATABASE_URL."
+        ) from error
+    return done.returncode == 0
 
 
 def _copy_of(bin_dir: Path) -> Path:
@@ -126,8 +152,7 @@ def _copy_of(bin_dir: Path) -> Path:
             f"An unprivileged user cannot run the PostgreSQL in {bin_dir}: make it readable for "
             "everyone, or run as an ordinary user."
         )
-    with (bin_dir / "postgres").open("rb") as program:
-        fingerprint = hashlib.file_digest(program, "sha256").hexdigest()[:16]
+    fingerprint = _fingerprint_of(_Server.of(bin_dir))
     parent = next((path for path in _RUNTIME_PARENTS if os.access(path, os.W_OK | os.X_OK)), None)
     if parent is None:
         raise EmbeddedError(

@@ -115,11 +115,11 @@ async def migrated_data(shared_directory: Path) -> Path:
 
 
 @pytest.fixture
-def embedded(migrated_data: Path) -> Iterator[EmbeddedPostgres]:
+def embedded(shared_directory: Path, migrated_data: Path) -> Iterator[EmbeddedPostgres]:
     """A server of this test alone."""
     # A short path, so that the socket is in the data directory and stays the same.
     with (
-        tempfile.TemporaryDirectory(prefix="factory-gone-") as directory,
+        tempfile.TemporaryDirectory(prefix="gone-", dir=shared_directory) as directory,
         server_of(copy_of(migrated_data, Path(directory) / "var")) as embedded,
     ):
         yield embedded

@@ -80,7 +80,7 @@ READS: dict[str, tuple[str, ...]] = {
 }
 
 at_random = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     database=None,
     # The world of a test is the same for all of its examples.
@@ -168,7 +168,7 @@ async def test_a_spoilt_body_gets_a_typed_answer(
 
 
 @seed(SEED)
-@settings(at_random, max_examples=300)
+@settings(at_random, max_examples=180)
 @given(data=st.data())
 async def test_a_hostile_address_gets_a_typed_answer(world: World, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(READS)))

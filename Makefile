@@ -37,11 +37,11 @@ dev: ## make .venv with the tools for tests and checks too
 	@$(require_python)$(venv) install dev
 
 test: dev ## run the whole suite (ARGS='tests/api -k gate' for a part)
-	@exec $(bin)/python -m pytest -n $(WORKERS) $(ARGS)
+	@exec $(bin)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 coverage: dev ## run the whole suite and refuse less than 90 % of app/
 	@$(bin)/python -m coverage erase
-	@exec $(bin)/python -m pytest -n $(WORKERS) \
+	@exec $(bin)/python -m pytest -n $(WORKERS) --dist worksteal \
 	  --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 lint: dev ## check style, types, SQL, Dockerfile and compose file

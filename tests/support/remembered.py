@@ -1,12 +1,13 @@
 """What is the same for all of a run's thousands of connections is worked out once.
 
 Each new connection of asyncpg derives a key from the password, in 4,096 rounds, and asks the
-server what an array of a built-in type is made of, in its dearest question to the catalogue.
-The same salt and password give the same key, and the same server the same answer.
+server what an array of a built-in type is made of, in its dearest question to the catalogue;
+each new client of httpx reads the authorities of the whole world, to speak plain HTTP.
 """
 
 import functools
 import hashlib
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ _FIRST_OF_A_DATABASE = 16_384
 def remember() -> None:
     """Let this process work these things out once; called once in a process."""
     setattr(hashlib, "pbkdf2_hmac", functools.cache(hashlib.pbkdf2_hmac))  # noqa: B010
+    setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))  # noqa: B010
     connections: Any = asyncpg.Connection
     introspect = connections._introspect_types
     answers: dict[tuple[object, frozenset[int]], Any] = {}

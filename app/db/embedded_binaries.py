@@ -124,6 +124,7 @@ def reachable_bin_dir(bin_dir: Path, account: Account) -> Path:
 
 
 def _runs_as(account: Account, bin_dir: Path) -> bool:
+    # The other programs lie beside this one: who can't reach one can't reach any.
     try:
         done = subprocess.run(  # noqa: S603
             [bin_dir / "postgres", "--version"],

@@ -15,6 +15,12 @@ from app.http.stack import add_innermost_layers, add_outer_layers
 from app.metrics import Metrics
 from app.schemas.base import Actor, Page, Suffix, Timestamp, Uuid, WireModel
 
+EVENT = "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f"
+JSON = {"content-type": "application/json"}
+UNPARSEABLE = "The body can't be parsed as JSON."
+TOO_LARGE_NUMBER = "the number is too large for a double (RFC 8785)"
+TWICE = "the name occurs more than once"
+
 
 class Address(WireModel):
     city: str

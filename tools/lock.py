@@ -66,6 +66,8 @@ def compile_lock(name: str, sources: tuple[str, ...], constraint: str | None, up
             # Older pips look past the pin of `name` where somebody asks for `name[extra]`.
             "--no-strip-extras", "--output-file", str(output),
         ]  # fmt: skip
+        if "pyproject.toml" in sources:
+            command.append("--all-extras")
         if constraint:
             command += ["--constraint", constraint]
         # pip's settings are not uv's, but a caller's own of uv would be written down.

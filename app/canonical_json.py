@@ -5,7 +5,9 @@ from typing import Any
 
 import rfc8785
 
-_MAX_EXACT_INTEGER = 2**53 - 1
+MAX_EXACT_INTEGER = 2**53 - 1
+"""The largest integer that a double, and so JSON of every reader, holds exactly."""
+
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
 )
@@ -28,4 +30,4 @@ def _is_plain(value: Any) -> bool:
         return all(map(str.isascii, value)) and all(map(_is_plain, value.values()))
     if isinstance(value, list):
         return all(map(_is_plain, value))
-    return value is None or (isinstance(value, int) and abs(value) <= _MAX_EXACT_INTEGER)
+    return value is None or (isinstance(value, int) and abs(value) <= MAX_EXACT_INTEGER)

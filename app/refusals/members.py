@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.refusals.spec import Member
 
+# A body of 1 MiB can hold a hundred thousand mistakes; the answer need not be larger than it.
+MOST_ERRORS = 100
+
 Location = Literal["body", "query", "path", "header"]
 
 

@@ -21,6 +21,12 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
 FROM python:${PYTHON_VERSION}-slim-bookworm AS run
 LABEL org.opencontainers.image.title="product-factory" \
       org.opencontainers.image.licenses="MIT"
+# What PDF is laid out with. Debian's archive keeps no older versions, so none can be pinned.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends \
+        fonts-liberation libharfbuzz-subset0 libpangoft2-1.0-0 \
+    && rm -rf /var/lib/apt/lists/*
 # A number, so that an orchestrator can see without looking inside that it is not root.
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/factory factory \
     && install --directory --owner=factory --group=factory --mode=0700 /var/lib/factory

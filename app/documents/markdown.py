@@ -1,0 +1,236 @@
+"""From the text of the sections to one manuscript: a title, and the tokens that formats render.
+
+The language is CommonMark with GitHub's tables, task lists and strikethrough, without HTML: what
+looks like a tag is text. A link leads to the web, to a mailbox or to a heading of the document; any
+other is text too. An image is its alternative text, since nothing is ever fetched.
+
+Pieces that were written apart make one document by three rules:
+
+    title      the level-1 heading that the first section begins with, which is taken out of the
+               text; without one, the title of that section's piece
+    chapters   a level-1 heading that remains makes a chapter of what follows it in its section:
+               all headings from there on stand one level lower
+    other      a section that is no Markdown is shown as it is, as code, below the title of its
+    types      piece as a level-1 heading
+
+So level 1 is the title alone. And a table whose head is empty states facts: each of its rows has a
+name, and its columns have none.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+from app.documents.errors import DocumentTooLargeError
+from app.documents.models import MARKDOWN, Section
+
+MAX_NESTING = 20
+"""Levels of lists and quotes, of which an item has one too. It also bounds what a character costs:
+for each `[` the parser looks ahead once per level that may still come."""
+
+MAX_CELLS_PER_CHARACTER = 2
+"""Of a section's text. A cell that is written takes two characters; one that a row leaves out is
+filled up, and a few thousand characters could come to millions of cells."""
+
+_HEADING = 3
+"""The tokens of a heading: where it opens, its text, and where it closes."""
+
+_CONTAINERS = frozenset({"blockquote_open", "list_item_open"})
+_LINK = re.compile(r"#|https?://|mailto:", re.IGNORECASE)
+_NOT_IN_AN_ID = re.compile(r"[^\w -]")
+_LONGEST_ID = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A heading of level 2: its text, and the id that leads to it."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manuscript:
+    """The title, and the tokens of each section; the ids of headings are unique among them."""
+
+    title: str
+    parts: tuple[Sequence[Token], ...]
+
+    def chapters(self) -> Iterator[Chapter]:
+        """The headings of level 2 that stand in no list or quote, in order."""
+        for tokens in self.parts:
+            for token, content in pairwise(tokens):
+                if token.type == "heading_open" and token.tag == "h2" and token.level == 0:
+                    yield Chapter(str(token.attrs["id"]), plain_text(content))
+
+
+def parse(sections: Sequence[Section]) -> Manuscript:
+    """The manuscript of one section or more.
+
+    Refuses with DocumentTooLargeError what nests deeper than MAX_NESTING, which the parser would
+    leave out without a word, and tables that are hardly written.
+    """
+    parts = [_tokens(section) for section in sections]
+    title = _opening_title(parts[0])
+    if title is not None:
+        del parts[0][:_HEADING]
+    ids = {"contents": 0}
+    for tokens in parts:
+        _lower_chapters(tokens)
+        _name_headings(tokens, ids)
+    return Manuscript(title or sections[0].title, tuple(parts))
+
+
+def begins_with_title(section: Section) -> bool:
+    """Whether a first section that is shown as it is would show the document's title."""
+    return section.media_type != MARKDOWN or bool(_opening_title(_parser.parse(section.text)))
+
+
+def plain_text(inline: Token) -> str:
+    """The text of an inline token, without what is marked up in it."""
+    return "".join(
+        " " if child.type in {"softbreak", "hardbreak"} else child.content
+        for child in inline.children or ()
+    ).strip()
+
+
+def _tokens(section: Section) -> list[Token]:
+    if section.media_type != MARKDOWN:
+        return [
+            Token("heading_open", "h1", 1, block=True),
+            Token("inline", "", 0, children=[Token("text", "", 0, content=section.title)]),
+            Token("heading_close", "h1", -1, block=True),
+            Token("code_block", "code", 0, content=section.text, block=True),
+        ]
+    tokens = _parser.parse(section.text)
+    if any(token.level >= MAX_NESTING - 1 and token.type in _CONTAINERS for token in tokens):
+        raise DocumentTooLargeError(
+            f"Section {section.position} nests lists or quotes deeper than {MAX_NESTING - 1} levels"
+            " (a list in a list counts as two)."
+        )
+    return tokens
+
+
+def _opening_title(tokens: Sequence[Token]) -> str | None:
+    if tokens and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
+        return plain_text(tokens[1])
+    return None
+
+
+def _lower_chapters(tokens: Sequence[Token]) -> None:
+    in_chapter = False
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            in_chapter = in_chapter or token.tag == "h1"
+            if in_chapter:
+                token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
+
+
+def _name_headings(tokens: Sequence[Token], ids: dict[str, int]) -> None:
+    """Give each heading an id made of its text, and a number where others have the same.
+
+    `ids` holds those that are given already, each with the last number that was tried for it.
+    """
+    for token, content in pairwise(tokens):
+        if token.type == "heading_open":
+            text = _NOT_IN_AN_ID.sub("", plain_text(content).lower())
+            name = unique = text[:_LONGEST_ID].strip().replace(" ", "-") or "section"
+            while unique in ids:
+                ids[name] += 1
+                unique = f"{name}-{ids[name]}"
+            ids[unique] = 0
+            token.attrs["id"] = unique
+
+
+def _parse_inline(state: StateCore) -> None:
+    """Parse what may be marked up. Most cells of tables are not, and cost a fifth of a page."""
+    parser = state.md.inline
+    for token in state.tokens:
+        if token.type == "inline":
+            token.children = []
+            if parser.terminator_re.search(token.content):
+                parser.parse(token.content, state.md, state.env, token.children)
+                _read_images(token.children)
+            elif token.content:
+                token.children.append(Token("text", "", 0, content=token.content))
+
+
+def _read_images(tokens: Sequence[Token]) -> None:
+    """Put the alternative text, without what is marked up in it, in the place of each image."""
+    for token in tokens:
+        if token.type == "image":
+            token.type, token.content = "text", plain_text(token)
+
+
+def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A table, unless filling up its short rows makes much more of the text than was written."""
+    if not table(state, start, end, True):
+        return False
+    if silent:
+        return True
+    columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
+    rows = next((i for i in range(start, end) if state.isEmpty(i)), end) - start
+    state.env["cells"] = state.env.get("cells", 0) + columns * rows
+    if state.env["cells"] > MAX_CELLS_PER_CHARACTER * len(state.src):
+        raise DocumentTooLargeError(
+            "Rows of its tables leave out more cells than can be filled up."
+        )
+    return table(state, start, end, False)
+
+
+def _shape_tables(state: StateCore) -> None:
+    """Say what each head is the head of, and align by class, since a style may say anything."""
+    tokens = state.tokens
+    for start, token in enumerate(tokens):
+        if token.type == "thead_open":
+            end = next(i for i in range(start, len(tokens)) if tokens[i].type == "thead_close")
+            head = tokens[start : end + 1]
+            if any(cell.content for cell in head):
+                for cell in head:
+                    if cell.type == "th_open":
+                        cell.attrs["scope"] = "col"
+            else:
+                for cell in head:
+                    cell.hidden = True
+                tokens[start - 1].attrs["class"] = "facts"
+                _head_rows(tokens, end)
+        elif "style" in token.attrs:
+            token.attrs["class"] = str(token.attrs.pop("style")).removeprefix("text-align:")
+
+
+def _head_rows(tokens: Sequence[Token], start: int) -> None:
+    """Make heads of the first cells of the rows from `start` to the end of the table."""
+    for i in range(start, len(tokens)):
+        if tokens[i].type == "table_close":
+            return
+        if tokens[i].type == "tr_open":
+            cell, closing = tokens[i + 1], tokens[i + 3]
+            cell.type, closing.type = "th_open", "th_close"
+            cell.tag = closing.tag = "th"
+            cell.attrs["scope"] = "row"
+
+
+class _Parser(MarkdownIt):
+    """The parser with the links that a document may have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "commonmark", {"html": False, "maxNesting": MAX_NESTING, "tasklists": True}
+        )
+        self.enable(["strikethrough", "table"])
+        self.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
+        self.core.ruler.at("inline", _parse_inline)
+        self.core.ruler.push("shape_tables", _shape_tables)
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser asks for it by this name
+        """Whether the URL may be linked to."""
+        return _LINK.match(url) is not None
+
+
+_parser = _Parser()

@@ -1,0 +1,241 @@
+"""A service renders what it is asked for and goes on answering, whatever the documents do."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import psutil
+import pytest
+
+from app.documents.errors import DocumentTooLargeError, RendererBusyError, RenderingFailedError
+from app.documents.formats import FORMATS
+from app.documents.models import Document
+from app.documents.page import as_page
+from app.documents.renderer import AT_ONCE_BYTES, MOST_WAITING, Renderer
+from tests.support.commands import environment
+from tests.support.documents import document
+from tests.support.interleaving import wait_until
+
+HTML = FORMATS["html"]
+ENDLESS = document("![" * 500_000)
+"""Takes longer than anybody waits: the parser looks ahead for each of them, again and again."""
+
+LONG = document("a " * (AT_ONCE_BYTES // 2) + "b")
+"""More than is rendered at once, and quick."""
+
+
+@pytest.fixture
+async def make_renderer() -> AsyncIterator[Callable[..., Renderer]]:
+    """Makes renderers, which are closed after the test and leave no process behind."""
+    made: list[Renderer] = []
+
+    def make(**limits: Any) -> Renderer:
+        made.append(Renderer(**limits))
+        return made[-1]
+
+    yield make
+    for renderer in made:
+        await renderer.close()
+    assert workers() == []
+
+
+def workers() -> list[psutil.Process]:
+    """Those of this process, dead ones that nobody waited for too."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_ZOMBIE or "app.documents.worker" in child.cmdline():
+                found.append(child)
+    return found
+
+
+async def a_worker() -> psutil.Process:
+    async def is_there() -> bool:
+        return len(workers()) == 1
+
+    await wait_until(is_there, "there is a worker")
+    return workers()[0]
+
+
+async def no_worker() -> None:
+    async def is_gone() -> bool:
+        return workers() == []
+
+    await wait_until(is_gone, "the worker is gone")
+
+
+@pytest.mark.parametrize("name", ["md", "html", "json"])
+async def test_short_text_needs_no_worker(
+    name: str, make_renderer: Callable[..., Renderer]
+) -> None:
+    short = document("# Title")
+
+    assert await make_renderer().render(short, FORMATS[name]) == FORMATS[name].render(short)
+    assert workers() == []
+
+
+@pytest.mark.parametrize(
+    ("long", "name"), [(LONG, "html"), (document("# Title"), "pdf"), (document("# Title"), "docx")]
+)
+async def test_the_rest_is_rendered_in_one_worker_with_the_same_result(
+    long: Document, name: str, make_renderer: Callable[..., Renderer]
+) -> None:
+    renderer = make_renderer()
+
+    first = await renderer.render(long, FORMATS[name])
+    [worker] = workers()
+
+    assert first == FORMATS[name].render(long)
+    assert await renderer.render(long, FORMATS[name]) == first
+    assert workers() == [worker]
+
+
+async def test_what_is_refused_is_refused_by_a_worker_that_lives_on(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    deep = document(LONG.sections[0].text, "> " * 20 + "a")
+
+    with pytest.raises(DocumentTooLargeError, match="Section 2 nests"):
+        await renderer.render(deep, HTML)
+    [worker] = workers()
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert workers() == [worker]
+
+
+async def test_a_document_that_takes_too_long_is_given_up(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    with pytest.raises(RenderingFailedError, match=r"^The document was given up after 1\.5 s\.$"):
+        await make_renderer(deadline_s=1.5).render(ENDLESS, HTML)
+
+    await no_worker()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+async def test_a_document_that_takes_too_much_memory_ends_its_worker_alone(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer(memory=200 * 1024**2)
+
+    with pytest.raises(RenderingFailedError, match="more than 200 MiB of memory"):
+        await renderer.render(document("a\n\n" * 300_000), HTML)
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+
+
+async def test_a_worker_that_is_killed_fails_its_document_and_no_other(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    failing = asyncio.create_task(renderer.render(ENDLESS, HTML))
+    (await a_worker()).kill()
+
+    with pytest.raises(RenderingFailedError):
+        await failing
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+
+
+async def test_a_worker_that_is_killed_between_documents_fails_none(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    await renderer.render(LONG, HTML)
+    worker = renderer._worker
+    assert worker
+    worker.kill()
+    await worker._process.wait()
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+
+
+async def test_who_goes_away_leaves_no_answer_to_the_next(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    await renderer.render(LONG, HTML)
+    leaving = asyncio.create_task(renderer.render(document(LONG.sections[0].text, "b"), HTML))
+    await asyncio.sleep(0)  # until it has asked the worker
+    leaving.cancel()
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert leaving.cancelled()
+
+
+async def test_more_than_can_wait_are_told_so(make_renderer: Callable[..., Renderer]) -> None:
+    renderer = make_renderer(deadline_s=0)
+
+    answers = await asyncio.gather(
+        *(renderer.render(LONG, HTML) for _ in range(MOST_WAITING + 1)), return_exceptions=True
+    )
+
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [RenderingFailedError] * MOST_WAITING + [RendererBusyError]
+    assert str(answers[-1]) == "16 documents wait to be rendered already."
+
+
+async def test_a_worker_that_nobody_needs_is_ended(make_renderer: Callable[..., Renderer]) -> None:
+    renderer = make_renderer(idle_s=0)
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    await no_worker()
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+
+
+async def test_a_worker_is_replaced_after_many_documents(
+    make_renderer: Callable[..., Renderer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.documents.renderer.DOCUMENTS_EACH", 2)
+    renderer = make_renderer()
+    seen = []
+    for _ in range(4):
+        await renderer.render(LONG, HTML)
+        seen += workers()
+
+    assert seen[0] == seen[1] != seen[2] == seen[3]
+
+
+async def test_a_worker_knows_no_secret(
+    make_renderer: Callable[..., Renderer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACTORY_DATABASE_URL", "postgresql://secret")
+
+    await make_renderer().render(LONG, HTML)
+
+    assert "secret" not in str((await a_worker()).environ())
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_worker_does_not_outlive_its_service(busy: bool) -> None:
+    program = f"""
+import asyncio
+from app.documents.formats import FORMATS
+from app.documents.renderer import Renderer
+from tests.documents.test_renderer import ENDLESS, LONG
+async def main():
+    renderer = Renderer()
+    await renderer.render(LONG, FORMATS["html"])
+    print(renderer._worker._process.pid, flush=True)
+    await (renderer.render(ENDLESS, FORMATS["html"]) if {busy} else asyncio.Event().wait())
+asyncio.run(main())
+"""
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environment(), stdout=subprocess.PIPE
+    )
+    assert service.stdout
+    worker = psutil.Process(int(await service.stdout.readline()))
+    if busy:
+        before = worker.cpu_times().user
+
+        async def computes() -> bool:
+            return worker.cpu_times().user > before
+
+        await wait_until(computes, "the worker computes")
+    service.kill()
+    await service.wait()
+
+    worker.wait(timeout=15)  # ENDLESS would keep it for longer

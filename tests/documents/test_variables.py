@@ -1,0 +1,243 @@
+"""What a piece uses of the data, and what a JSON Schema knows of it."""
+
+from typing import Any
+
+import pytest
+
+from app.documents.liquid import parse_piece
+from app.documents.variables import (
+    SchemaTooComplexError,
+    Variable,
+    may_be_missing,
+    path_text,
+    unknown_variables,
+)
+
+
+def used(body: str) -> list[str]:
+    return [variable.name for variable in parse_piece(body).variables]
+
+
+def unknown(path: str, schema: Any) -> bool:
+    found = parse_piece(f"{{{{ {path} }}}}").variables
+    return unknown_variables(found, schema) == list(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("no placeholder", []),
+        ("{{ a }} {{ a }}", ["a", "a"]),
+        ("{{ a.b['c d'].size }}", ["a.b['c d'].size"]),
+        ("{{ a[0].b }} {{ a[c.d].e }}", ["a[0].b", "c.d", "a[].e"]),
+        ("{{ 'a' | append: b | truncate: c.d }}", ["b", "c.d"]),
+        ("{% if a and b.c > d or e contains 'f' %}{% elsif g %}{% endif %}",
+         ["a", "b.c", "d", "e", "g"]),
+        ("{% unless a %}{{ b }}{% else %}{{ c }}{% endunless %}", ["a", "b", "c"]),
+        ("{% case a %}{% when b, 'c' %}{{ d }}{% endcase %}", ["a", "b", "d"]),
+        ("{% cycle a, 'b' %}", ["a"]),
+        ("{% for m in a.ms %}{{ m }}{{ m.due }}{{ forloop.index }}{% endfor %}{{ m }}",
+         ["a.ms", "a.ms[]", "a.ms[].due", "m"]),
+        ("{% for i in (1..a) limit: b offset: c %}{{ i }}{% endfor %}", ["b", "c", "a"]),
+        ("{% for a in all %}{% for b in a.bs %}{{ b.c }}{{ a.d }}{% endfor %}{% endfor %}",
+         ["all", "all[].bs", "all[].bs[].c", "all[].d"]),
+        ("{{ a }}{% assign a = b %}{{ a.c }}", ["a", "b", "b.c"]),
+        ("{% assign a = b | upcase %}{{ a }}", ["b"]),
+        ("{% assign a = b %}{% assign a = c %}{{ a.d }}", ["b", "c"]),
+        ("{% capture a %}{{ b }}{% endcapture %}{{ a }}", ["b"]),
+        ("{% assign s = ms | where: 'late' | sort: 'due' %}{% for m in s %}{{ m.x }}{% endfor %}",
+         ["ms", "ms[].late", "ms[].due", "ms", "ms[].x"]),
+        ("{% assign m = ms | first %}{{ m.x }}", ["ms", "ms[].x"]),
+        ("{% assign l = ms | default: '' %}{{ l.size }}", ["ms", "ms.size"]),
+        ("{% assign l = ms | default: ns %}{{ l.size }}", ["ms", "ns"]),
+        ("{% assign l = ms | map: 'x' %}{% for m in l %}{{ m.y }}{% endfor %}",
+         ["ms", "ms[].x"]),
+        ("{% raw %}{{ a }}{% endraw %}{% comment %}{{ b }}{% endcomment %}", []),
+    ],
+)  # fmt: skip
+def test_the_variables_of_a_piece_are_paths_from_the_data(body: str, names: list[str]) -> None:
+    assert used(body) == names
+
+
+def test_a_variable_has_its_place() -> None:
+    piece = parse_piece("a {{ b }}\n{% for c in d %}\n  {{ c.e | default: f }}\n{% endfor %}")
+
+    assert piece.variables == (
+        Variable(("b",), 1, 6),
+        Variable(("d",), 2, 13),
+        Variable(("d", None, "e"), 3, 6),
+        Variable(("f",), 3, 21),
+    )
+
+
+def test_a_path_is_written_as_an_author_would() -> None:
+    assert path_text(("a", None, "b-c", "d e", 0, -1)) == "a[].b-c['d e'][0][-1]"
+
+
+TEXT = {"type": "string"}
+PERSON = {"properties": {"name": TEXT}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "known", "not_known"),
+    [
+        (True, "", "a"),
+        ({}, "", "a"),
+        ({"type": "object"}, "", "a"),
+        (PERSON, "name name.size", "nam name.first name.x size.x"),
+        ({"properties": {"a": {}}}, "a a.size", "a.b"),
+        ({"properties": {"a": True, "b": False}}, "a", "b a.b"),
+        ({"properties": {"a": PERSON}}, "a.name", "a.x name"),
+        ({"additionalProperties": True}, "a", "a.b"),
+        ({"additionalProperties": PERSON}, "a.name", "a.b"),
+        ({"additionalProperties": False}, "", "a"),
+        ({"properties": {"a": {}}, "additionalProperties": PERSON}, "b.name", "a.name"),
+        ({"unevaluatedProperties": PERSON}, "a.name", "a.b"),
+        ({"patternProperties": {"^a": PERSON}}, "ab.name", "ab.x b"),
+        ({"patternProperties": {"(?=a)": PERSON}}, "b.name", ""),
+        ({"properties": {"a": {"items": PERSON}}}, "a[0].name a[-1].name a.first.name a.last.name "
+         "a.size", "a.name a[0].x a.first.x"),
+        ({"properties": {"a": {"items": False}}}, "a", "a[0] a.first"),
+        ({"properties": {"a": {"prefixItems": [PERSON], "items": TEXT}}},
+         "a[0].name a.first.name a.last.name a[1]", "a[1].name"),
+        ({"properties": {"a": {"prefixItems": [PERSON]}}}, "a[0].name", "a[1]"),
+        ({"properties": {"a": {"properties": {"first": PERSON}, "items": TEXT}}},
+         "a.first.name", "a.last.name"),
+        ({"allOf": [{"anyOf": [{"oneOf": [PERSON]}]}]}, "name", "x"),
+        ({"if": {"properties": {"a": {}}}, "then": PERSON, "else": {"properties": {"b": {}}}},
+         "a b name", "c"),
+        ({"dependentSchemas": {"x": PERSON}}, "name", "x"),
+        ({"not": PERSON}, "", "name"),
+        ({"$ref": "#/$defs/p~1%71", "$defs": {"p/q": PERSON}}, "name", "x"),
+        ({"$ref": "#/allOf/0", "allOf": [PERSON]}, "name", "x"),
+        ({"$ref": "#p", "$defs": {"p": {"$anchor": "p", **PERSON}}}, "name", "x"),
+        ({"$ref": "#/$defs/missing"}, "", "a"),
+        ({"$ref": "#missing"}, "", "a"),
+        ({"$ref": "https://example.org/schema#/$defs/p", "$defs": {"p": PERSON}}, "", "name"),
+        ({"$ref": "#"}, "", "a"),
+        ({"properties": {"a": {"$ref": "#"}}, "allOf": [{"$ref": "#"}]}, "a a.a.a.a", "b a.a.b"),
+    ],
+)  # fmt: skip
+def test_a_schema_knows_what_it_describes(schema: Any, known: str, not_known: str) -> None:
+    assert [path for path in known.split() if unknown(path, schema)] == []
+    assert [path for path in not_known.split() if not unknown(path, schema)] == []
+
+
+def test_an_item_or_member_that_data_chooses_may_be_any() -> None:
+    schema = {
+        "properties": {
+            "key": TEXT,
+            "list": {"prefixItems": [PERSON], "items": {"properties": {"age": TEXT}}},
+            "map": {"properties": {"a": PERSON}, "additionalProperties": {"properties": {"b": {}}}},
+        }
+    }
+    body = (
+        "{{ list[key].name }}{{ list[key].age }}{{ map[key].name }}{{ map[key].b }}{{ map[key].c }}"
+    )
+
+    found = unknown_variables(parse_piece(body).variables, schema)
+
+    assert [variable.name for variable in found] == ["map[].c"]
+
+
+def test_unknown_variables_are_told_where_they_stand() -> None:
+    piece = parse_piece("{{ name }}\n{{ nmae }}{% for m in ms %}{{ m.deu }}{% endfor %}")
+    schema = {
+        "properties": {"name": TEXT, "ms": {"items": {"properties": {"due": TEXT}}}},
+    }
+
+    assert unknown_variables(piece.variables, schema) == [
+        Variable(("nmae",), 2, 4),
+        Variable(("ms", None, "deu"), 2, 31),
+    ]
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["name", "person", "ms", "nothing"],
+    "properties": {
+        "name": TEXT,
+        "phone": TEXT,
+        "colour": {"type": "string", "default": "green"},
+        "person": {"properties": {"name": TEXT, "chief": {"$ref": "#/$defs/chief"}}},
+        "ms": {"items": {"required": ["due"], "properties": {"due": TEXT, "owner": TEXT}}},
+        "nothing": {"anyOf": [TEXT, {"type": "null"}]},
+    },
+    "additionalProperties": TEXT,
+    "$defs": {
+        "chief": {"required": ["name"], "properties": {"name": {"type": ["string", "null"]}}}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("{{ name }}{{ colour }}{{ nmae.x }}", ""),
+        ("{{ phone }}{{ phone | upcase }}", "phone phone"),
+        ("{{ phone.size }}", "phone.size"),
+        ("{{ free }}", "free"),
+        ("{{ nothing }}", "nothing"),
+        ("{{ phone | default: 'none' | upcase }}", ""),
+        ("{{ phone | upcase | default: 'none' }}", "phone"),
+        ("{{ name | default: phone }}", "phone"),
+        ("{% if phone %}{{ phone }}{% endif %}{{ phone }}", "phone"),
+        ("{% if name == 'a' and phone %}{{ phone }}{% endif %}", ""),
+        ("{% unless phone %}none{% else %}{{ phone }}{% endunless %}", ""),
+        ("{% if name %}{% elsif phone %}{{ phone }}{% endif %}", ""),
+        ("{% case phone %}{% when '1' %}{{ phone }}{% endcase %}", ""),
+        ("{{ person.name }}", "person.name"),
+        ("{{ person.chief.name }}", "person.chief.name"),
+        ("{% if person.chief %}{{ person.chief.name }}{% endif %}", "person.chief.name"),
+        ("{% if person.chief and person.chief.name %}{{ person.chief.name }}{% endif %}", ""),
+        ("{% for m in ms %}{{ m.due }}{{ m.owner }}{% endfor %}{{ ms.first.due }}", "ms[].owner"),
+        ("{% for m in ms %}{% if m.owner %}{{ m.owner }}{% endif %}{% endfor %}", ""),
+        ("{% for p in phones %}{{ p }}{% endfor %}", "phones"),
+        ("{% assign s = ms | sort: 'owner' %}", ""),
+    ],
+)
+def test_what_may_be_missing_is_told_unless_it_is_tested(body: str, names: str) -> None:
+    found = may_be_missing(parse_piece(body).variables, SCHEMA)
+
+    assert [variable.name for variable in found] == names.split()
+
+
+def test_schemas_that_lead_to_each_other_end() -> None:
+    schema = {
+        "$ref": "#/$defs/a",
+        "$defs": {
+            "a": {"allOf": [{"$ref": "#/$defs/b"}], "properties": {"x": {"$ref": "#/$defs/a"}}},
+            "b": {"anyOf": [{"$ref": "#/$defs/a"}, {"$dynamicRef": "#node"}]},
+            "c": {"$dynamicAnchor": "node", "items": {"$ref": "#/$defs/a"}},
+        },
+    }
+
+    assert not unknown(".".join("x" * 100), schema)
+    assert not unknown("x.first.x[0].x", schema)
+    assert unknown("x.y", schema)
+
+
+MANY: list[Any] = [{"properties": {"a": {}}} for _ in range(10_000)]
+
+
+@pytest.mark.parametrize("ask", [unknown_variables, may_be_missing])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": MANY, "additionalProperties": {"$ref": "#"}},
+        {"patternProperties": {f"^{number}": TEXT for number in range(100)}},
+    ],
+)
+def test_a_schema_of_too_many_schemas_is_refused(ask: Any, schema: Any) -> None:
+    body = "".join(f"{{{{ v{number} }}}}" for number in range(20))
+
+    with pytest.raises(SchemaTooComplexError):
+        ask(parse_piece(body).variables, schema)
+
+
+def test_patterns_are_matched_in_linear_time() -> None:
+    """This one takes longer than the universe lasts where it is tried in every way."""
+    schema = {"patternProperties": {"^(a+)+$": TEXT}}
+
+    assert not unknown("a" * 64, schema)
+    assert unknown("a" * 64 + "b", schema)

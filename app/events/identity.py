@@ -1,0 +1,56 @@
+"""Which event it is, and what makes two sendings of it the same (2-design §3, docs/events.md)."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid5
+
+from app.canonical_json import canonical_json
+from app.events.cloudevent import CloudEvent
+
+EVENT_NAMESPACE = UUID("6d225418-3174-5226-aafb-050c4c09e8d0")
+"""Never changes. Made as the UUIDv5 of `https://factory.example/events` among URLs (RFC 9562)."""
+
+# How an event travelled: two sendings may differ in it. `time` may be the time of sending, by the
+# specification, and clients that leave it out have it invented by their SDK; data is compared as
+# the JSON that it is, so that how it was declared does not count.
+_NOT_CONTENT = frozenset(
+    {"specversion", "time", "datacontenttype", "factorydepth", "traceparent", "tracestate"}
+)
+
+_UNSET = {"factorydepth": 0}
+"""Values that say as little as leaving them out."""
+
+
+def event_id(source: str, id: str) -> UUID:  # noqa: A002 - the attribute's name
+    """The factory's id of an event: the UUIDv5 of `source LF id`.
+
+    Neither can hold a line feed. An id that looks like a UUID is none either: two sources may use
+    the same.
+    """
+    return uuid5(EVENT_NAMESPACE, f"{source}\n{id}")
+
+
+def content_of(event: CloudEvent) -> dict[str, Any]:
+    """What makes two sendings the same event: what is set of its attributes, extensions and data.
+
+    But for what says how it travelled: `specversion`, `time`, `datacontenttype`, `factorydepth`,
+    `traceparent`, `tracestate`.
+    """
+    return {name: value for name, value in _set(event) if name not in _NOT_CONTENT}
+
+
+def travelled_of(event: CloudEvent) -> dict[str, Any]:
+    """The other attributes that are set; with its content they are the whole event."""
+    return {name: value for name, value in _set(event) if name in _NOT_CONTENT}
+
+
+def content_digest(event: CloudEvent) -> str:
+    """SHA-256 over the RFC 8785 form of the event's content, as 64 hex digits."""
+    return hashlib.sha256(canonical_json(content_of(event)).encode()).hexdigest()
+
+
+def _set(event: CloudEvent) -> Iterator[tuple[str, Any]]:
+    return (
+        (name, value) for name, value in event if value is not None and value != _UNSET.get(name)
+    )

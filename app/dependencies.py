@@ -9,8 +9,12 @@ from fastapi import Depends, Request
 
 from app.authentication import Authenticator
 from app.db.engine import Database
+from app.documents.renderer import Renderer
 from app.metrics import Metrics
-from app.services.coalescer import Coalescer
+from app.services.composing import Composer
+from app.services.event_rules import RuleBook
+from app.services.intake import Intake
+from app.services.judging import Schemas
 from app.services.operation_runner import OperationRunner
 from app.settings import Settings
 
@@ -20,9 +24,19 @@ async def _database(request: Request) -> Database:
     return database
 
 
-async def _coalescer(request: Request) -> Coalescer:
-    coalescer: Coalescer = request.app.state.coalescer
+async def _coalescer(request: Request) -> Composer:
+    coalescer: Composer = request.app.state.coalescer
     return coalescer
+
+
+async def _schemas(request: Request) -> Schemas:
+    schemas: Schemas = request.app.state.schemas
+    return schemas
+
+
+async def _renderer(request: Request) -> Renderer:
+    renderer: Renderer = request.app.state.renderer
+    return renderer
 
 
 async def _authenticator(request: Request) -> Authenticator:
@@ -45,11 +59,27 @@ async def _runner(request: Request) -> OperationRunner:
     return runner
 
 
+async def _rule_book(request: Request) -> RuleBook:
+    book: RuleBook = request.app.state.rule_book
+    return book
+
+
+async def _intake(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
 DatabaseDep = Annotated[Database, Depends(_database)]
 """The service's connections."""
 
-CoalescerDep = Annotated[Coalescer, Depends(_coalescer)]
+CoalescerDep = Annotated[Composer, Depends(_coalescer)]
 """What composes for requests, many of them in one call."""
+
+SchemasDep = Annotated[Schemas, Depends(_schemas)]
+"""What the data of instances is judged by."""
+
+RendererDep = Annotated[Renderer, Depends(_renderer)]
+"""What makes documents."""
 
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 """Who finds out who is calling."""
@@ -62,3 +92,9 @@ RunnerDep = Annotated[OperationRunner, Depends(_runner)]
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 """The service's settings."""
+
+RuleBookDep = Annotated[RuleBook, Depends(_rule_book)]
+"""The rules that events are judged by."""
+
+IntakeDep = Annotated[Intake, Depends(_intake)]
+"""What takes events in."""

@@ -3,7 +3,9 @@
     FactoryError
     ├── Refusal         answered to the client: a code of CATALOGUE, and the members it names
     ├── ContractError   two parts of the factory disagree: a defect, answered as `internal`
-    └── StartupError    the program can't start; its text is one line that says what to do
+    ├── StartupError    the program can't start; its text is one line that says what to do
+    ├── FlawedSchemaError      (app.json_schema) what an operator sent is no schema that is taken
+    └── FlawedExpressionError  (app.expressions) nor is this an expression
 
 Only `app.problems` turns a Refusal into a response. What the database answers, or raises, becomes
 a Refusal in `app.refusals.from_database` and nowhere else.

@@ -17,6 +17,7 @@ GATES = (
     "iu_core.template_authoring_enabled",
     "iu_core.composer_enabled",
     "iu_core.auto_instantiate_enabled",
+    "iu_core.event_intake_enabled",
 )
 REASON = "evaluation"
 LEASE_HOURS = 8
@@ -42,7 +43,7 @@ class Seeded:
 
 
 async def lease_gates(client: httpx.AsyncClient) -> list[Leased]:
-    """Take the 8-hour leases on composing and authoring. A sealed gate stays closed."""
+    """Take the 8-hour leases on authoring, composing and events. A sealed gate stays closed."""
     leased = []
     for gate in GATES:
         answer = await client.post(

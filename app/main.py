@@ -9,9 +9,11 @@ from fastapi_standalone_docs import StandaloneDocs  # type: ignore[import-untype
 
 import app as program
 from app.authentication import Authenticator
+from app.db.composing import compose_many
 from app.db.engine import Database
 from app.db.limits import COALESCED
 from app.db.startup_check import startup_check
+from app.documents.renderer import Renderer
 from app.errors import StartupError
 from app.http.authentication import Authentication
 from app.http.stack import add_innermost_layers, add_outer_layers
@@ -21,6 +23,11 @@ from app.openapi import add_problem_components
 from app.routers import (
     api_keys,
     composing,
+    documents,
+    event_routes,
+    event_sources,
+    event_types,
+    events,
     gates,
     health,
     instances_read,
@@ -33,19 +40,27 @@ from app.routers import (
     templates,
 )
 from app.services.coalescer import CONNECTIONS, Coalescer
+from app.services.event_rules import RuleBook
+from app.services.judging import Schemas
 from app.services.operation_runner import OperationRunner
 from app.services.operations import Watchers
 from app.services.readiness import Readiness
+from app.services.taking_in import running_intake
 from app.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
     composing.router,
+    events.router,
     operations.router,
     instances_read.router,
+    documents.router,
     templates.router,
     pieces.router,
     gates.router,
     rollback.router,
+    event_routes.router,
+    event_sources.router,
+    event_types.router,
     settings.router,
     api_keys.router,
     observability.router,
@@ -56,7 +71,9 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 _TAGS = (
     ("instances", "What events compose: once per event, template and suffix."),
+    ("events", "What comes in, and which routes it takes."),
     ("operations", "Bulks and rollbacks that are worked on in chunks."),
+    ("documents", "What was composed, as something to be read."),
     ("templates", "What instances are composed from: families and their version chains."),
     ("pieces", "The units of content that templates are made of."),
     ("gates", "What may be done at all, by whom and until when. Closed by default."),
@@ -122,21 +139,27 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         raise StartupError("There is no database: set FACTORY_DATABASE_URL.")
     database = Database(url, pool_size=settings.pool_size, pool_timeout_s=settings.pool_timeout)
     together = Database(url, pool_size=CONNECTIONS, call=COALESCED, repeats_blocked=False)
-    coalescer = Coalescer(together, database, app.state.metrics)
+    coalescer = Coalescer(compose_many, together, database, app.state.metrics)
     app.state.database = database
     app.state.coalescer = coalescer
+    schemas = app.state.schemas = Schemas(database)
     app.state.authenticator = Authenticator(database, token_verifier(settings))
     app.state.readiness = Readiness(
         lambda: startup_check(url, disposable_data=settings.disposable_data)
     )
+    book = app.state.rule_book = RuleBook(database)
     app.state.metrics.watch(database.pool_status, coalescer.status)
     app.state.watchers = Watchers()
-    runner = app.state.runner = OperationRunner(database, app.state.metrics)
+    renderer = app.state.renderer = Renderer()
+    runner = app.state.runner = OperationRunner(database, app.state.metrics, schemas)
     runner.start()
     try:
-        yield
+        async with running_intake(url, database, book, schemas, app.state.metrics) as intake:
+            app.state.intake = intake
+            yield
     finally:
         await runner.stop()
+        await renderer.close()
         await coalescer.close()
         await together.close()
         await database.close()

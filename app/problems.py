@@ -21,10 +21,11 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from app.errors import Refusal
-from app.http.invalid import invalid_input, refusal_from_validation
+from app.http.invalid import refusal_from_validation
 from app.http.methods import allowed_methods
 from app.http.record import record_of
 from app.refusals.from_database import refusal_from_database_error, refusal_from_status
+from app.refusals.invalid import invalid_input
 from app.refusals.models import PROBLEM_MEDIA_TYPE, refusals
 
 __all__ = [

@@ -85,8 +85,8 @@ class Settings(BaseSettings):
         default=10,
         ge=1,
         le=1000,
-        description="How many database connections one process keeps at most, beside the six "
-        "that composing has to itself.",
+        description="How many database connections one process keeps at most, beside the twelve "
+        "that composing and events have to themselves.",
         json_schema_extra={"expects": "a whole number from 1 to 1000"},
     )
     pool_timeout: float = Field(

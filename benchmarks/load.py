@@ -84,12 +84,12 @@ def get(path: str, key: str) -> str:
     return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n"
 
 
-def post(path: str, key: str, body: str) -> str:
+def post(path: str, key: str, body: str, content_type: str = "application/json") -> str:
     """The bytes of a POST of JSON, as text. The gap for an event's id counts as 36 bytes."""
     length = len(body.encode()) + body.count(EVENT) * (36 - len(EVENT))
     return (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
     )
 
 

@@ -28,3 +28,19 @@ def compose_one(key: str, template: str = FIVE) -> str:
 def compose_bulk(key: str, items: int) -> str:
     """`POST /instances/bulk`, atomic, with new events each time it is sent."""
     return post("/instances/bulk?atomic=true", key, json.dumps([order()] * items))
+
+
+def event(type_: str) -> dict[str, Any]:
+    """A CloudEvent of a type, with a new id each time it is sent."""
+    return {"specversion": "1.0", "id": EVENT, "source": "/hr", "type": type_, "data": DATA}
+
+
+def send_event(key: str, type_: str) -> str:
+    """`POST /events`, structured."""
+    return post("/events", key, json.dumps(event(type_)), "application/cloudevents+json")
+
+
+def send_batch(key: str, type_: str, events: int) -> str:
+    """`POST /events`, batched."""
+    body = json.dumps([event(type_)] * events)
+    return post("/events", key, body, "application/cloudevents-batch+json")

@@ -5,11 +5,11 @@ import httpx
 FIVE = "tpl:bench:five"
 """The family of five pieces that most subjects compose from."""
 
-GATES = ("piece_write", "template_authoring", "composer", "auto_instantiate")
+GATES = ("piece_write", "template_authoring", "composer", "auto_instantiate", "event_intake")
 
 
 async def open_gates(client: httpx.AsyncClient) -> None:
-    """Open what authoring and composing need."""
+    """Open what authoring, composing and events need."""
     for gate in GATES:
         answer = await client.put(
             f"/gates/{gate}_enabled", json={"state": "open", "reason": "benchmark"}

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 import app
 from app.cli import (
     composing,
+    consuming,
     database,
     gates,
     keys,
@@ -58,6 +59,7 @@ cli = typer.Typer(
 
 for part in (serving, database, composing, rolling_back, replaying):
     part.register(cli)
+cli.add_typer(consuming.cli, name="consume")
 cli.add_typer(operations.cli, name="operation")
 cli.add_typer(gates.cli, name="gate")
 cli.add_typer(templates.cli, name="template")

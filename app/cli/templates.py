@@ -35,6 +35,7 @@ _SHOWN = (
     "family_chain_length",
     "piece_count",
     "composition_digest",
+    "schema_digest",
     "axes",
     "reason",
     "versioned_by",

@@ -108,11 +108,14 @@ class CreateFile(WireModel):
         str, StringConstraints(max_length=MAX_DESCRIPTION, pattern=NO_NUL), Field()
     ] = ""
     reason: Reason
+    parameters: Annotated[
+        dict[str, Any] | None, Field(description="A JSON Schema for the data of instances.")
+    ] = None
     pieces: Annotated[list[Piece], Field(min_length=1, max_length=MAX_PIECES)]
 
     def request_body(self) -> dict[str, Any]:
         """Answer with the body of `POST /templates`."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=_left_out(self))
 
 
 class VersionFile(WireModel):
@@ -124,6 +127,12 @@ class VersionFile(WireModel):
         Field(description="The version that the positions count in. Without it: any current one."),
     ] = None
     reason: Reason
+    parameters: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Without them data is judged as by the version before; null: not at all."
+        ),
+    ] = None
     edits: Annotated[list[Edit], Field(min_length=1, max_length=MAX_PIECES)]
 
     def request_body(self) -> dict[str, Any]:
@@ -132,7 +141,12 @@ class VersionFile(WireModel):
         The family goes into the path and `supersedes` into the comparison with the current
         version, whose ETag is sent as If-Match.
         """
-        return self.model_dump(mode="json", exclude={"family", "supersedes"})
+        return self.model_dump(mode="json", exclude={"family", "supersedes"} | _left_out(self))
 
 
 TemplateFile = CreateFile | VersionFile
+
+
+def _left_out(file: TemplateFile) -> set[str]:
+    """`parameters`, where the file does not say any: null would say something else."""
+    return {"parameters"} - file.model_fields_set

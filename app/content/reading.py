@@ -18,8 +18,10 @@ MAX_BYTES = 1024 * 1024
 SEEDS: tuple[str, ...] = (
     "onboarding-v1.yaml",
     "onboarding-v2.yaml",
+    "onboarding-v3.yaml",
     "status-report-v1.yaml",
     "status-report-v2.yaml",
+    "status-report-v3.yaml",
 )
 
 _MESSAGES = {

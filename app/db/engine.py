@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import RowMapping, Select, event
@@ -145,6 +145,21 @@ class Database:
         return await self._unreachable_by_cancellation(
             lambda: self._attempts(lambda: self._transact(work, limits or self._call, repeatable))
         )
+
+    async def undone(self, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+        """What `work` answers, in a transaction that is rolled back: to see what would come of it.
+
+        Sent again like that of `run`.
+        """
+
+        async def undo(transaction: Transaction) -> NoReturn:
+            raise _UndoneError(await work(transaction))
+
+        try:
+            return await self.run(undo)
+        except _UndoneError as undone:
+            answer: Answer = undone.answer
+            return answer
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """The rows of one statement that is a transaction of its own, straight from asyncpg.
@@ -284,6 +299,12 @@ class Database:
         elif generation != self._generation or adapted.driver_connection.is_closed():
             adapted.driver_connection.terminate()
             raise DisconnectionError
+
+
+class _UndoneError(Exception):
+    def __init__(self, answer: Any) -> None:
+        super().__init__("undone, as it was meant to be")
+        self.answer = answer
 
 
 class _SendAgainError(Exception):

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     column,
+    func,
     select,
     table,
 )
@@ -32,6 +33,7 @@ from app.db.engine import Transaction
 from app.db.examined import examined_page, examined_page_query
 from app.db.keyset import page_query
 from app.db.observability_read import TEMPLATE
+from app.db.rows import Row, rows_of
 
 DigestState = Literal["matches", "diverges"]
 
@@ -57,6 +59,7 @@ def _shared_columns() -> tuple[ColumnClause[Any], ...]:
         column("request_id", Uuid),
         column("composed_at", _TIME),
         column("data_digest", Text),
+        column("product_digest", Text),
         column("warnings", ARRAY(Text)),
         column("pieces_attached", Integer),
         column("composition_digest", Text),
@@ -242,6 +245,19 @@ async def list_pieces(
     query = select(*(column for column in PIECE.c if column.key != "instance_collection_id"))
     query = query.where(PIECE.c.instance_collection_id == instance_id)
     return await transaction.rows(page_query(query, [PIECE.c.position], position, limit))
+
+
+async def all_pieces(transaction: Transaction, instance_id: UUID) -> list[Row]:
+    """All pieces of an instance with their content, in order, as long as `source_size` says."""
+    query = select(PIECE).where(PIECE.c.instance_collection_id == instance_id)
+    return rows_of(await transaction.rows(query.order_by(PIECE.c.position)))
+
+
+async def source_size(transaction: Transaction, instance_id: UUID) -> int:
+    """Bytes of the bodies of an instance's pieces."""
+    query = select(func.coalesce(func.sum(func.octet_length(PIECE.c.body)), 0).label("size"))
+    row = await transaction.row(query.where(PIECE.c.instance_collection_id == instance_id))
+    return 0 if row is None else int(row["size"])
 
 
 async def verify_instance(transaction: Transaction, instance_id: UUID) -> dict[str, Any]:

@@ -84,12 +84,17 @@ ITEM = table(
 
 @dataclass(frozen=True, slots=True)
 class NewOperation:
-    """A bulk to be carried out: its id, its items as JSON texts, and a digest over them."""
+    """A bulk to be carried out: its id, its items as JSON texts, and a digest over them.
+
+    `schema_digests` and `data_errors` are what judging the items' data came to, item by item.
+    """
 
     operation_id: UUID
     idempotency_key: str | None
     request_digest: str
     requests: Sequence[str]
+    schema_digests: Sequence[str | None]
+    data_errors: Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,8 @@ async def create_operation(
         new.request_digest,
         reason,
         list(new.requests),
+        list(new.schema_digests),
+        list(new.data_errors),
     )
     return answer
 
@@ -166,6 +173,38 @@ async def step_operation(
         "fn_iu_operation_step", operation_id, runner, items, seconds
     )
     return answer
+
+
+async def operation_data(
+    tx: Transaction, operation_id: UUID, ordinals: Sequence[int]
+) -> dict[int, str]:
+    """The data of some items, by their ordinals, as RFC 8785 text (fn_iu_operation_data)."""
+    rows = await tx.call_rows("fn_iu_operation_data", operation_id, list(ordinals))
+    return {row["ordinal"]: row["data"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedItem:
+    """What judging an item's data came to."""
+
+    ordinal: int
+    schema_digest: str
+    data_errors: str | None
+
+
+async def judge_operation_items(
+    tx: Transaction, operation_id: UUID, runner: UUID, judged: Sequence[JudgedItem], seconds: int
+) -> None:
+    """Keep what was found, and hold it for so many seconds more (fn_iu_operation_judge)."""
+    await tx.call(
+        "fn_iu_operation_judge",
+        operation_id,
+        runner,
+        [item.ordinal for item in judged],
+        [item.schema_digest for item in judged],
+        [item.data_errors for item in judged],
+        seconds,
+    )
 
 
 async def fail_operation_item(

@@ -1,12 +1,13 @@
 """Templates: the wrappers of their functions, and reads of their views."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     DateTime,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     column,
+    func,
     select,
     table,
 )
@@ -39,6 +41,7 @@ TEMPLATE = table(
     column("description", Text),
     column("composition_digest", Text),
     column("piece_count", Integer),
+    column("schema_digest", Text),
     column("axes", JSONB),
     column("supersedes", Text),
     column("family_chain_length", Integer),
@@ -52,6 +55,13 @@ TEMPLATE = table(
     column("withdrawn_by", Text),
     column("withdrawn_at", _TIME),
     column("withdrawn_reason", Text),
+    schema="iu_core",
+)
+
+TEMPLATE_SCHEMA = table(
+    "v_iu_template_schema",
+    column("schema_digest", Text),
+    column("schema", JSON),
     schema="iu_core",
 )
 
@@ -82,6 +92,18 @@ UNVERSIONED = "unversioned"
 
 
 @dataclass(frozen=True, slots=True)
+class Parameters:
+    """What data a template asks for: its schema as RFC 8785 text; None: it takes any.
+
+    `empty_data_errors` are what the schema finds wrong with `{}`: `{"errors": [...]}` as JSON text;
+    None: nothing.
+    """
+
+    schema: str | None = None
+    empty_data_errors: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewFamily:
     """A family that is to be made with its first version."""
 
@@ -89,14 +111,20 @@ class NewFamily:
     title: str
     description: str
     pieces: Sequence[dict[str, Any]]
+    parameters: Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class PieceList:
-    """A list of pieces as an author sends it: all of them, or edits. Exactly one is given."""
+class NextVersion:
+    """A version as an author sends it: all its pieces, or edits to the current ones, or neither.
+
+    Without `parameters` it asks for the same data as the current version; then one of the others
+    is given.
+    """
 
     pieces: Sequence[dict[str, Any]] | None = None
     edits: Sequence[dict[str, Any]] | None = None
+    parameters: Parameters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +149,13 @@ async def create_template(tx: Transaction, new: NewFamily, change: ChainChange) 
         jsonb(new.pieces),
         change.reason,
         *change.by.arguments,
+        *_arguments(new.parameters),
     )
     return answer
 
 
 async def create_version(
-    tx: Transaction, family: str, content: PieceList, change: ChainChange, *, dry_run: bool
+    tx: Transaction, family: str, content: NextVersion, change: ChainChange, *, dry_run: bool
 ) -> dict[str, Any]:
     """Make a family's next version, or tell what it would be (fn_iu_template_version_create)."""
     answer: dict[str, Any] = await tx.call(
@@ -138,16 +167,23 @@ async def create_version(
         dry_run,
         change.reason,
         *change.by.arguments,
+        content.parameters is None,
+        *_arguments(content.parameters or Parameters()),
     )
     return answer
 
 
 async def mark_template(
-    tx: Transaction, collection_id: UUID, key: str, change: ChainChange
+    tx: Transaction, collection_id: UUID, key: str, parameters: Parameters, change: ChainChange
 ) -> dict[str, Any]:
     """Mark a plain collection as a template (fn_iu_template_mark)."""
     answer: dict[str, Any] = await tx.call(
-        "fn_iu_template_mark", collection_id, key, change.reason, *change.by.arguments
+        "fn_iu_template_mark",
+        collection_id,
+        key,
+        change.reason,
+        *change.by.arguments,
+        *_arguments(parameters),
     )
     return answer
 
@@ -224,6 +260,22 @@ async def pieces(
     return rows_of(await tx.rows(page_query(query, [c.position], position, limit)))
 
 
+async def all_pieces(tx: Transaction, template_id: UUID) -> list[Row]:
+    """All of a template's pieces with their content, in order, as long as `source_size` says."""
+    c = TEMPLATE_PIECE.c
+    query = select(*(each for each in c if each is not c.template_collection_id))
+    query = query.where(c.template_collection_id == template_id).order_by(c.position)
+    return rows_of(await tx.rows(query))
+
+
+async def source_size(tx: Transaction, template_id: UUID) -> int:
+    """Bytes of the bodies of a template's pieces."""
+    c = TEMPLATE_PIECE.c
+    query = select(func.coalesce(func.sum(func.octet_length(c.body)), 0).label("size"))
+    row = await tx.row(query.where(c.template_collection_id == template_id))
+    return 0 if row is None else int(row["size"])
+
+
 async def piece_list(tx: Transaction, template_id: UUID) -> list[Row]:
     """All of a template's pieces without their bodies, in order."""
     c = TEMPLATE_PIECE.c
@@ -243,3 +295,20 @@ async def current_at(tx: Transaction, family: str, at: datetime) -> UUID | None:
         .limit(1)
     )
     return None if row is None else row["template_collection_id"]
+
+
+async def schema(tx: Transaction, digest: str) -> Any:
+    """A JSON Schema by which a template judges data, by its digest; None: there is none."""
+    c = TEMPLATE_SCHEMA.c
+    row = await tx.row(select(c.schema).where(c.schema_digest == digest))
+    return None if row is None else row["schema"]
+
+
+async def schema_digests(tx: Transaction, references: Collection[str]) -> dict[str, str]:
+    """The digests of the schemas that templates judge data by now, those that have one."""
+    rows = await tx.call_rows("fn_iu_template_resolve", list(references))
+    return {row["ref"]: row["schema_digest"] for row in rows if row["schema_digest"] is not None}
+
+
+def _arguments(parameters: Parameters) -> tuple[str | None, ...]:
+    return (parameters.schema, parameters.empty_data_errors)

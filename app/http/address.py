@@ -1,13 +1,14 @@
 """What a request's address and headers may hold, and what its `Accept` rules out."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
 from app.errors import Refusal
-from app.http.invalid import invalid_input, pointer
+from app.json_pointer import pointer
+from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField, Location
 
 _HEADER_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -47,10 +48,10 @@ def check_accept(scope: Scope, available: Iterable[str]) -> None:
         raise Refusal("not_acceptable", available=list(available))
 
 
-def prefers(scope: Scope, first: str, second: str) -> bool:
-    """Whether `Accept` would rather have the first of two media types, or does not mind."""
+def preferred(scope: Scope, available: Sequence[str]) -> str:
+    """Which of the media types `Accept` would rather have; the first where it does not mind."""
     ranges = _media_ranges(_accept(scope))
-    return _quality(first, ranges) >= _quality(second, ranges)
+    return max(available, key=lambda media_type: _quality(media_type, ranges))
 
 
 def _accept(scope: Scope) -> bytes:

@@ -6,13 +6,14 @@ seen.
 """
 
 import re
+from collections.abc import Container
 from typing import Annotated
 
 from fastapi import Depends, Header
 from starlette.responses import Response
 
 from app.errors import Refusal
-from app.http.invalid import invalid_input
+from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
@@ -57,6 +58,23 @@ def revisions_of(if_match: str) -> list[int] | None:
         )
     named = (_REVISION.fullmatch(tag) for tag in _ONE.findall(if_match))
     return [int(match[1]) for match in named if match]
+
+
+def tags_of(if_none_match: str | None) -> Container[str]:
+    """The tags that an `If-None-Match` names, weak ones as if they were strong, as it compares.
+
+    `*` names every one. What is no list of tags names none.
+    """
+    if if_none_match is None:
+        return ()
+    if if_none_match.strip() == "*":
+        return _Every()
+    return {tag.removeprefix("W/") for tag in _ONE.findall(if_none_match)}
+
+
+class _Every:
+    def __contains__(self, tag: object) -> bool:
+        return True
 
 
 async def _required(if_match: _IfMatch = None) -> list[int] | None:

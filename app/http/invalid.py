@@ -1,17 +1,16 @@
 """What is wrong with a request, as the members of `invalid_input`."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from app.errors import Refusal
-from app.refusals.members import InvalidField, Location
-
-# A body of 1 MiB can hold a hundred thousand mistakes; the answer need not be larger than it.
-MOST_ERRORS = 100
-_LONGEST_TOKEN = 100
+from app.json_pointer import pointer, sound_text
+from app.refusals.invalid import invalid_input
+from app.refusals.members import MOST_ERRORS, InvalidField, Location
 
 # Where Pydantic speaks of its own affairs, or of Python's, and not of the request.
 _SAID = {
@@ -51,27 +50,6 @@ class Items(list[Any]):
         return None
 
 
-def invalid_input(
-    errors: Sequence[InvalidField],
-    *,
-    omitted: int = 0,
-    detail: str | None = None,
-    status: int | None = None,
-) -> Refusal:
-    """`invalid_input` with everything that is wrong; what exceeds the first hundred is counted.
-
-    Takes the errors, how many more were found and not built, what to say, and 400 as the status
-    where the request can't be parsed at all.
-    """
-    members: dict[str, Any] = {
-        "errors": [error.model_dump(exclude_none=True) for error in errors[:MOST_ERRORS]]
-    }
-    omitted += max(0, len(errors) - MOST_ERRORS)
-    if omitted:
-        members["errors_omitted"] = omitted
-    return Refusal("invalid_input", detail, status=status, **members)
-
-
 def refusal_from_validation(error: RequestValidationError) -> Refusal:
     """`invalid_input` from what FastAPI and Pydantic found, all of it."""
     found = error.errors()
@@ -79,25 +57,10 @@ def refusal_from_validation(error: RequestValidationError) -> Refusal:
     return invalid_input(listed, omitted=len(found) - len(listed))
 
 
-def pointer(tokens: Iterable[str | int]) -> str:
-    """A JSON pointer (RFC 6901).
-
-    Long names are cut, and halves of surrogate pairs replaced: the pointer names something in what
-    a client sent, and the answer must be sound whatever that was.
-    """
-    return "".join(f"/{_escape(str(token))}" for token in tokens)
-
-
-def sound_text(text: str) -> str:
-    """The text with halves of surrogate pairs replaced, so that it can be sent at all."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _escape(token: str) -> str:
-    sound = sound_text(token)
-    if len(sound) > _LONGEST_TOKEN:
-        sound = sound[:_LONGEST_TOKEN] + "…"
-    return sound.replace("~", "~0").replace("/", "~1")
+def invalid_fields(error: ValidationError, document: Any) -> list[InvalidField]:
+    """What Pydantic found wrong with a document that it was given without FastAPI, all of it."""
+    found = error.errors(include_url=False, include_input=False)
+    return [_field({**one, "loc": ("body", *one["loc"])}, document) for one in found]
 
 
 def _field(found: Mapping[str, Any], body: Any) -> InvalidField:

@@ -6,13 +6,14 @@ together with everything else that is wrong with the request.
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from pydantic import ValidationError
 
 from app.errors import Refusal
-from app.http.invalid import MOST_ERRORS, Items
+from app.http.invalid import Items
 from app.http.strict_json import (
     Flaws,
     Place,
@@ -26,6 +27,7 @@ from app.http.strict_json import (
     skip_space,
     too_deep,
 )
+from app.refusals.members import MOST_ERRORS
 from app.turns import LARGE, Turns
 
 ONE_ITEM = 1024 * 1024
@@ -44,7 +46,7 @@ async def read_lines(chunks: AsyncIterator[bytes], *, most: int, validate: Valid
     Refuses as `parse_json` does, naming the line, and with `too_large` when a line is longer than
     1 MiB or there are more than `most` of them.
     """
-    reading = _Reading(most, validate)
+    reading = _Bulk(most, validate)
     turns = Turns()
     async for number, line in _lines(chunks):
         place = Place(reading.count, number)
@@ -61,20 +63,27 @@ async def read_array(chunks: AsyncIterator[bytes], *, most: int, validate: Valid
     Refuses as `parse_json` does, and with `too_large` when an item takes more than 1 MiB or there
     are more than `most` of them.
     """
+    return await read_array_into(_Bulk(most, validate), chunks)
+
+
+async def read_array_into(reading: "Reading", chunks: AsyncIterator[bytes]) -> Any:
+    """As `read_array`; what becomes of each item, and of one that is refused, `reading` decides."""
     body = b"".join([chunk async for chunk in chunks])
     if not body.lstrip(b" \t\r\n").startswith(b"["):
         if len(body) > ONE_ITEM:
             raise _item_too_large(Place(0))
         return parse_json(body)
     text = decode_text(body, Place())
-    reading = _Reading(most, validate)
     turns = Turns()
     window = _Window(text)
     at = skip_space(text, skip_space(text, 0) + 1)
     try:
         more = not text.startswith("]", at)
         while more:
-            end = await turns.do(window.size, reading.take_next, window, at)
+            try:
+                end = await turns.do(window.size, reading.take_next, window, at)
+            except Refusal as refusal:
+                end = await turns.do(len(text) - at, reading.pass_over, text, at, refusal)
             if end is None:
                 window.grow(at)
                 continue
@@ -164,21 +173,19 @@ class _Window:
         return near_the_end or error.msg.startswith("Unterminated string")
 
 
-class _Reading:
+class Reading(ABC):
     """What has been read so far."""
 
-    def __init__(self, most: int, validate: Validate) -> None:
+    def __init__(self, most: int) -> None:
         self.items = Items()
         self.count = 0
+        self.flaws = Flaws()
         self._most = most
-        self._validate = validate
-        self._flaws = Flaws()
-        self._wrong = 0
 
     def take_line(self, line: bytes, place: Place) -> None:
         """Add the item of a line."""
-        value = parse_document(line, self._flaws, place)
-        self._take(value, place)
+        value = parse_document(line, self.flaws, place)
+        self.take(value, place)
 
     def take_next(self, window: _Window, at: int) -> int | None:
         """Add the item that begins there; where it ends, or None where the window must grow."""
@@ -196,19 +203,41 @@ class _Reading:
         if is_too_deep(sent):
             raise too_deep(place)
         if flawed:
-            self._flaws.look(value, place)
-        self._take(value, place)
+            self.flaws.look(value, place)
+        self.take(value, place)
         return end
+
+    def pass_over(self, _text: str, _at: int, refusal: Refusal) -> int:
+        """Where the item that begins there ends, which is refused; raises what can't be passed."""
+        raise refusal
 
     def done(self) -> Items:
         """All items. Refuses what can't be taken as JSON."""
-        self._flaws.refuse()
+        self.flaws.refuse()
         return self.items
 
-    def _take(self, value: Any, place: Place) -> None:
+    def count_one(self, place: Place) -> None:
+        """Count the item at that place. Refuses with `too_large` what is one too many."""
         if self.count == self._most:
             raise Refusal("too_large", limit=self._most, counted="items", **place.members)
         self.count += 1
+
+    @abstractmethod
+    def take(self, value: Any, place: Place) -> None:
+        """Add an item that was read from JSON."""
+
+
+class _Bulk(Reading):
+    """All or nothing: what is wrong with one item is wrong with the request."""
+
+    def __init__(self, most: int, validate: Validate) -> None:
+        super().__init__(most)
+        self._validate = validate
+        self._wrong = 0
+
+    def take(self, value: Any, place: Place) -> None:
+        """Add the item as its type wants it, or as it was sent."""
+        self.count_one(place)
         if self._wrong > MOST_ERRORS:
             return  # more than is told anyway: the rest is only parsed
         try:

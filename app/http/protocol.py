@@ -10,8 +10,8 @@ from uuid import uuid4
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.http.invalid import invalid_input
 from app.problems import problem_document
+from app.refusals.invalid import invalid_input
 from app.refusals.models import PROBLEM_MEDIA_TYPE
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ this), the address and the body as documents, the scope, the fields. FastAPI's o
 bodies is not used: it replaces whatever answer the operation gives by one in plain text.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, get_args, get_origin
@@ -22,10 +22,10 @@ from starlette.responses import Response
 
 from app.errors import Refusal
 from app.http.address import check_accept, check_address
-from app.http.invalid import invalid_input
 from app.http.items import read_array, read_lines
 from app.http.record import record_of
 from app.http.strict_json import parse_json
+from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 from app.refusals.models import merged, refusals
 from app.security import RequireScope, Scope
@@ -45,12 +45,16 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 MostItems = Callable[[QueryParams], int]
 """How many items an operation takes, asked in this way."""
 
+ReadBody = Callable[[Request], Awaitable[Any]]
+"""What an operation's body parameter is validated from, read from the request in its own way."""
+
 
 @dataclass(frozen=True, slots=True)
 class WireRules:
     """What an operation takes and answers, where it differs from the ordinary."""
 
     most_items: MostItems | None = None
+    read: ReadBody | None = None
     consumes: tuple[str, ...] = (JSON,)
     produces: tuple[str, ...] = (JSON,)
 
@@ -62,7 +66,17 @@ def bulk(most_items: MostItems) -> Callable[[Endpoint], Endpoint]:
     """
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, _RULES, WireRules(most_items, (JSON, *NDJSON)))
+        setattr(endpoint, _RULES, WireRules(most_items, consumes=(JSON, *NDJSON)))
+        return endpoint
+
+    return mark
+
+
+def reads(read: ReadBody) -> Callable[[Endpoint], Endpoint]:
+    """Mark an operation whose body is no ordinary document: `read` also looks at its media type."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _RULES, WireRules(read=read))
         return endpoint
 
     return mark
@@ -128,6 +142,8 @@ class FactoryRoute(APIRoute):
         """What reads the operation's body; None: it takes none."""
         if self.body_field is None:
             return None
+        if rules.read is not None:
+            return partial(_with_value, read=rules.read)
         if rules.most_items is None:
             return partial(_with_document, rules=rules)
         (item_type,) = get_args(self.body_field.field_info.annotation)
@@ -148,8 +164,14 @@ class _ParsedRequest(Request):
         return self._value
 
 
+async def _with_value(request: Request, read: ReadBody) -> Request:
+    value = await read(request)
+    _declare_json(request)
+    return _ParsedRequest(request, _READ, value)
+
+
 async def _with_document(request: Request, rules: WireRules) -> Request:
-    body = b"".join([chunk async for chunk in _chunks(request, ORDINARY_BODY)])
+    body = await whole_body(request)
     if not body:
         return _ParsedRequest(request, b"", None)
     _media_type(request, rules)
@@ -159,7 +181,7 @@ async def _with_document(request: Request, rules: WireRules) -> Request:
 async def _with_items(
     request: Request, rules: WireRules, most: MostItems, validate: Callable[[Any], Any]
 ) -> Request:
-    chunks = _chunks(request, BULK_BODY)
+    chunks = body_chunks(request, BULK_BODY)
     first = await anext(chunks, b"")
     if not first:
         return _ParsedRequest(request, b"", None)
@@ -170,8 +192,17 @@ async def _with_items(
     return _ParsedRequest(request, _READ, value)
 
 
-async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The body as it comes in, counted, whatever Content-Length says or does not say."""
+async def whole_body(request: Request) -> bytes:
+    """The body of an ordinary request. Refuses as `body_chunks`."""
+    return b"".join([chunk async for chunk in body_chunks(request, ORDINARY_BODY)])
+
+
+async def body_chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes in, counted, whatever Content-Length says or does not say.
+
+    Refuses with `too_large` beyond so many bytes, and with `invalid_input` (400) what ends before
+    its Content-Length.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise Refusal("too_large", limit=limit, counted="bytes of the body")
@@ -204,23 +235,30 @@ async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator
 
 
 def _media_type(request: Request, rules: WireRules) -> str:
+    media_type = readable_type(request)
+    if media_type is None or not (
+        media_type in rules.consumes
+        or (media_type.startswith("application/") and media_type.endswith("+json"))
+    ):
+        raise Refusal("unsupported_media_type", supported=list(rules.consumes))
+    return media_type
+
+
+def readable_type(request: Request) -> str | None:
+    """The body's media type in lower case, empty where none is declared.
+
+    None where the body can't be read: it is compressed, or no UTF-8.
+    """
     headers = request.headers
     if headers.get("content-type") == JSON and "content-encoding" not in headers:
         return JSON  # what nearly everybody sends
     encoding = headers.get("content-encoding", "identity").strip().lower()
     media_type, *parameters = headers.get("content-type", "").lower().split(";")
-    media_type = media_type.strip()
-    structured = media_type.startswith("application/") and media_type.endswith("+json")
     charset = [
         p.partition("=")[2].strip(' "') for p in parameters if p.strip().startswith("charset")
     ]
-    if (
-        encoding not in {"identity", ""}
-        or not (media_type in rules.consumes or structured)
-        or any(name not in {"utf-8", "utf8"} for name in charset)
-    ):
-        raise Refusal("unsupported_media_type", supported=list(rules.consumes))
-    return media_type
+    readable = encoding in {"identity", ""} and all(name in {"utf-8", "utf8"} for name in charset)
+    return media_type.strip() if readable else None
 
 
 def _declare_json(request: Request) -> None:

@@ -15,12 +15,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from app.canonical_json import MAX_EXACT_INTEGER
 from app.errors import Refusal
-from app.http.invalid import MOST_ERRORS, invalid_input, pointer
-from app.refusals.members import InvalidField
+from app.json_pointer import pointer
+from app.refusals.invalid import invalid_input
+from app.refusals.members import MOST_ERRORS, InvalidField
 
 MAX_DEPTH = 32
-MAX_EXACT_INTEGER = 2**53 - 1
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SPACE = re.compile(r"[ \t\n\r]*")

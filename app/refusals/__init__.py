@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from app.refusals.conflicts import CONFLICTS
+from app.refusals.events import EVENTS
 from app.refusals.gates import GATES
 from app.refusals.missing import MISSING
 from app.refusals.requests import CALLERS, INPUTS
@@ -15,5 +16,8 @@ from app.refusals.spec import RefusalSpec
 from app.refusals.unavailable import UNAVAILABLE
 
 CATALOGUE: Mapping[str, RefusalSpec] = MappingProxyType(
-    {spec.code: spec for spec in (*CALLERS, *INPUTS, *MISSING, *GATES, *CONFLICTS, *UNAVAILABLE)}
+    {
+        spec.code: spec
+        for spec in (*CALLERS, *INPUTS, *MISSING, *EVENTS, *GATES, *CONFLICTS, *UNAVAILABLE)
+    }
 )

@@ -32,6 +32,26 @@ def _optional(name: str, type_: Any, meaning: str, example: Any) -> Member:
 
 CONFLICTS = (
     _conflict(
+        "document_not_renderable",
+        "The document can't be made",
+        "A piece can't be filled with the data, or the document is larger, nested deeper or slower"
+        " to make than is allowed: `detail` says which.",
+        "Look at the piece that is named, and publish a version that puts it right. Instances that"
+        " are there stay as they are: their data can still be read.",
+        _optional("position", int, "The piece, from 1.", 3),
+        _optional("role", str, "Its role.", "milestones"),
+        _optional("line", int, "The line in its body, from 1.", 7),
+        _optional("column", int, "The character in the line, from 1.", 12),
+        _optional(
+            "rule",
+            str,
+            "`undefined`: the data does not have it. `value`: it is of another kind. `limit`: it is"
+            " too much. `syntax`, `tag`, `filter`, `clock`, `code`: it is not taken at all.",
+            "undefined",
+        ),
+        asked="/instances/0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f/document",
+    ),
+    _conflict(
         "template_not_marked",
         "The collection is no template",
         "The collection exists, but it is not marked as a template.",

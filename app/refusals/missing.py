@@ -8,9 +8,10 @@ from app.refusals.spec import Kind, Member, RefusalSpec
 _UNKNOWN_ID = "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f"
 
 
-def _missing(
+def missing(
     code: str, thing: str, meaning: str, look_in: str, *members: Member, asked: str
 ) -> RefusalSpec:
+    """A refusal that there is no such thing; `look_in` says where to see what there is."""
     return RefusalSpec(
         code,
         Kind.MISSING,
@@ -24,7 +25,7 @@ def _missing(
 
 
 MISSING = (
-    _missing(
+    missing(
         "template_collection_not_found",
         "template",
         "No template has this id or key.",
@@ -33,7 +34,7 @@ MISSING = (
         ITEMS,
         asked="/instances/from-event",
     ),
-    _missing(
+    missing(
         "template_family_not_found",
         "template family",
         "No template family has this key.",
@@ -42,7 +43,7 @@ MISSING = (
         ITEMS,
         asked="/templates/families/tpl:wf:offboarding/versions",
     ),
-    _missing(
+    missing(
         "unit_not_found",
         "piece",
         "No piece has this id.",
@@ -56,7 +57,7 @@ MISSING = (
         ),
         asked=f"/pieces/{_UNKNOWN_ID}",
     ),
-    _missing(
+    missing(
         "instance_not_found",
         "instance",
         "No instance has this id, and none had it before: one that was rolled back answers"
@@ -64,14 +65,14 @@ MISSING = (
         "`GET /instances`",
         asked=f"/instances/{_UNKNOWN_ID}",
     ),
-    _missing(
+    missing(
         "operation_not_found",
         "operation",
         "No operation has this id.",
         "`GET /operations`",
         asked=f"/operations/{_UNKNOWN_ID}",
     ),
-    _missing(
+    missing(
         "gate_not_found",
         "gate",
         "No gate has this key.",
@@ -79,7 +80,7 @@ MISSING = (
         Member("gate", str, "The key.", "iu_core.cleanup_enabled", required=False),
         asked="/gates/iu_core.cleanup_enabled",
     ),
-    _missing(
+    missing(
         "lease_not_found",
         "lease",
         "This gate has no lease with this id.",
@@ -94,7 +95,7 @@ MISSING = (
         ),
         asked=f"/gates/iu_core.composer_enabled/leases/{_UNKNOWN_ID}",
     ),
-    _missing(
+    missing(
         "setting_not_found",
         "setting",
         "No setting has this key.",
@@ -102,7 +103,7 @@ MISSING = (
         Member("setting", str, "The key.", "iu_core.colour", required=False),
         asked="/settings/iu_core.colour",
     ),
-    _missing(
+    missing(
         "api_key_not_found",
         "API key",
         "No API key has this id.",
@@ -110,7 +111,7 @@ MISSING = (
         Member("key_id", str, "The key's id.", "0a1b2c3d4e5f", required=False),
         asked="/api-keys/0a1b2c3d4e5f",
     ),
-    _missing(
+    missing(
         "problem_not_found",
         "problem",
         "No problem has this code.",

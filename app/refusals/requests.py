@@ -112,6 +112,56 @@ INPUTS = (
         ),
     ),
     RefusalSpec(
+        "payload_invalid",
+        Kind.INPUT,
+        422,
+        "The data is not what is asked for",
+        "`data` does not satisfy the parameter schema of the template that would be composed from,"
+        " or the schema of the event's type: `errors` lists what is wrong, with its place and what"
+        " would be right.",
+        "Correct what `errors` lists, and send the request again. `GET /templates/{ref}` shows the"
+        " schema as `parameters`, `GET /event-types/{type}` as `data_schema`. Where a family was"
+        " named, a new version may ask for other data than the one before.",
+        (
+            Member(
+                "errors",
+                list[InvalidField],
+                "What is wrong with the data. The pointers lead into the request.",
+                [
+                    {
+                        "location": "body",
+                        "pointer": "/data/starts",
+                        "rule": "format",
+                        "detail": "should be a date",
+                    }
+                ],
+            ),
+            Member(
+                "template_key",
+                str,
+                "The template that asks for it.",
+                "tpl:wf:onboarding/v2",
+                required=False,
+            ),
+            Member(
+                "schema_digest",
+                str,
+                "The digest of its schema.",
+                "9f86d081" * 8,
+                required=False,
+            ),
+            Member(
+                "event_type",
+                str,
+                "The event's type, where it asks for it.",
+                "employee.hired",
+                required=False,
+                special=True,
+            ),
+            ITEMS,
+        ),
+    ),
+    RefusalSpec(
         "idempotency_conflict",
         Kind.INPUT,
         422,

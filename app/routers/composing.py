@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from app.dependencies import CoalescerDep, DatabaseDep, MetricsDep, RunnerDep
+from app.dependencies import CoalescerDep, DatabaseDep, MetricsDep, RunnerDep, SchemasDep
 from app.http.accepted import ACCEPTED, accepted
 from app.http.document import document
 from app.http.route import FactoryRoute, bulk
@@ -41,6 +41,7 @@ _REFUSALS = (
     "template_not_marked",
     "template_withdrawn",
     "template_superseded",
+    "payload_invalid",
 )
 _MADE: dict[int | str, dict[str, Any]] = {
     201: {
@@ -98,6 +99,7 @@ async def instantiate_from_event(
     order: InstantiateFromEvent,
     caller: Producer,
     coalescer: CoalescerDep,
+    schemas: SchemasDep,
 ) -> Response:
     """Composes the instance of an event: once, however often the event is sent.
 
@@ -105,7 +107,7 @@ async def instantiate_from_event(
     or a new version was published; with other data it is a conflict. A dry run does everything but
     write.
     """
-    return _say_how_it_came(await composing.compose_from_event(coalescer, caller, order))
+    return _say_how_it_came(await composing.compose_from_event(coalescer, schemas, caller, order))
 
 
 def _most_items(query: QueryParams) -> int:
@@ -133,6 +135,7 @@ async def instantiate_bulk(
     database: DatabaseDep,
     metrics: MetricsDep,
     runner: RunnerDep,
+    schemas: SchemasDep,
     idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
 ) -> Response:
     """Composes every item: as an operation, or with `atomic=true` in one transaction or not at all.
@@ -145,8 +148,10 @@ async def instantiate_bulk(
     """
     if options.atomic:
         answer = await composing.compose_bulk(
-            database, metrics, caller, orders, gate_window=options.gate_window
+            database, metrics, schemas, caller, orders, gate_window=options.gate_window
         )
         return document(answer, 201)
-    started = await operations.start_bulk(database, runner, caller, orders, idempotency_key)
+    started = await operations.start_bulk(
+        database, runner, schemas, caller, orders, idempotency_key=idempotency_key
+    )
     return accepted(started.operation, replayed=started.replayed)

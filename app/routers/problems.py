@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from app.errors import CATALOGUE, Refusal
-from app.http.address import prefers
+from app.http.address import preferred
 from app.http.document import document
 from app.http.problem_pages import HTML, list_page, one_page
 from app.http.route import JSON, FactoryRoute, produces
@@ -26,7 +26,7 @@ _VARY = {"Vary": "Accept"}
 async def list_problems(request: Request) -> Response:
     """List every refusal: a page for people, or JSON for who asks for it."""
     explained = [ExplainedProblem.of(spec) for spec in CATALOGUE.values()]
-    if prefers(request.scope, HTML, JSON):
+    if preferred(request.scope, (HTML, JSON)) == HTML:
         return _page(list_page(explained))
     return document(ExplainedProblems(problems=explained), 200, _VARY)
 
@@ -48,7 +48,7 @@ async def explain_problem(
     if spec is None:
         raise Refusal("problem_not_found")
     explained = ExplainedProblem.of(spec)
-    if prefers(request.scope, HTML, JSON):
+    if preferred(request.scope, (HTML, JSON)) == HTML:
         return _page(one_page(explained))
     return document(explained, 200, _VARY)
 

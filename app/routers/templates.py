@@ -28,6 +28,7 @@ from app.schemas.templates import (
     TemplateList,
     TemplatePage,
     TemplatePiecePage,
+    TemplateWithParameters,
 )
 from app.security import Caller, Scope, require
 from app.services import authoring, templates
@@ -173,7 +174,7 @@ async def create_template_version(
 )
 async def get_template(
     ref: Reference, query: Annotated[TemplateAt, Query()], database: DatabaseDep, response: Response
-) -> Template:
+) -> TemplateWithParameters:
     """Read a template. A family means its current version, or the one that was current `at` a time.
 
     The `ETag` is that of the family's version chain.

@@ -14,7 +14,13 @@ from app.schemas.base import (
     with_example,
 )
 from app.schemas.pieces import Axes, Body, MediaType, Title
-from app.schemas.templates import CHANGES_EXAMPLE, TEMPLATE_EXAMPLE, PieceChange, Template
+from app.schemas.templates import (
+    CHANGES_EXAMPLE,
+    PARAMETERS_EXAMPLE,
+    TEMPLATE_EXAMPLE,
+    PieceChange,
+    Template,
+)
 
 MAX_PIECES = 10_000
 MAX_EDITS = 1_000
@@ -22,6 +28,18 @@ MAX_EDITS = 1_000
 Warnings = Annotated[
     list[Literal["unit_retired", "unit_superseded"]],
     Field(description="What became of pieces that it holds: `unit_superseded`, `unit_retired`."),
+]
+
+Variables = Annotated[
+    list[str],
+    Field(description="What its pieces ask for, as paths: `person.name`, `milestones[].due`."),
+]
+MayBeMissing = Annotated[
+    list[str],
+    Field(
+        description="Of these, what valid data may leave out and no piece asks about before: the"
+        " document of such an instance can't be made."
+    ),
 ]
 
 Role = Annotated[
@@ -41,6 +59,13 @@ PinnedKey = Annotated[
 FamilyTitle = Annotated[Title, Field(description="The family's title; may be empty.")]
 FamilyDescription = Annotated[
     str, Field(max_length=2000, description="What the family is for; may be empty.")
+]
+Parameters = Annotated[
+    dict[str, Any] | None,
+    Field(description="A JSON Schema (2020-12) that `data` has to satisfy; null: any data does."),
+]
+ParametersChanged = Annotated[
+    bool, Field(description="Whether it judges data by another schema than the version before.")
 ]
 ActingAs = Annotated[Actor | None, Field(description="Narrows the key's own.")]
 
@@ -142,6 +167,7 @@ class NewTemplate(WireModel):
             "title": "Status report",
             "description": "What a project tells its sponsors.",
             "pieces": [_INLINE],
+            "parameters": PARAMETERS_EXAMPLE,
             "reason": "the first template",
         }
     )
@@ -150,6 +176,7 @@ class NewTemplate(WireModel):
     title: FamilyTitle = ""
     description: FamilyDescription = ""
     pieces: list[PieceSpec] = Field(min_length=1, max_length=MAX_PIECES)
+    parameters: Parameters = None
     reason: Reason | None = None
     actor: ActingAs = None
 
@@ -161,17 +188,26 @@ def _only(given: str, left_out: str) -> dict[str, Any]:
     }
 
 
+_NEITHER: dict[str, Any] = {
+    "required": ["parameters"],
+    "properties": {"edits": {"type": "null"}, "pieces": {"type": "null"}},
+}
+
+
 _NEW_VERSION: dict[str, Any] = {
     "example": {
         "edits": [{"op": "insert", "position": 1, "piece": _INLINE}],
         "reason": "readers with one minute",
     },
-    "oneOf": [_only("edits", "pieces"), _only("pieces", "edits")],
+    "oneOf": [_only("edits", "pieces"), _only("pieces", "edits"), _NEITHER],
 }
 
 
 class NewVersion(WireModel):
-    """A family's next version: edits to the current one's pieces, or all of its own."""
+    """A family's next version: edits to the current one's pieces, or all of its own.
+
+    With `parameters` alone the pieces stay; without them data is judged as by the current version.
+    """
 
     model_config = ConfigDict(json_schema_extra=_NEW_VERSION)
 
@@ -182,15 +218,23 @@ class NewVersion(WireModel):
         description="One after the other; positions count in the list as the edit before left it.",
     )
     pieces: list[PieceSpec] | None = Field(None, min_length=1, max_length=MAX_PIECES)
+    parameters: Parameters = None
     dry_run: bool = Field(False, description="Only tells what would come out.")
     reason: Reason | None = None
     actor: ActingAs = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
-        if (self.edits is None) == (self.pieces is None):
+        neither = self.edits is None and self.pieces is None
+        both = self.edits is not None and self.pieces is not None
+        if both or (neither and self.keeps_parameters):
             raise ValueError("should have either `edits` or `pieces`")
         return self
+
+    @property
+    def keeps_parameters(self) -> bool:
+        """Whether data is judged as by the current version: null is something else."""
+        return "parameters" not in self.model_fields_set
 
 
 class MarkTemplate(WireModel):
@@ -206,6 +250,7 @@ class MarkTemplate(WireModel):
 
     collection_id: Uuid
     template_key: PinnedKey
+    parameters: Parameters = None
     reason: Reason | None = None
     actor: ActingAs = None
 
@@ -233,9 +278,18 @@ class WithdrawTemplate(WireModel):
 class AuthoredTemplate(Template):
     """A template after it was made, marked, registered."""
 
-    model_config = with_example({**TEMPLATE_EXAMPLE, "warnings": []})
+    model_config = with_example(
+        {
+            **TEMPLATE_EXAMPLE,
+            "warnings": [],
+            "variables": ["name", "starts"],
+            "may_be_missing": [],
+        }
+    )
 
     warnings: Warnings
+    variables: Variables
+    may_be_missing: MayBeMissing
 
 
 class PublishedVersion(Template):
@@ -246,13 +300,19 @@ class PublishedVersion(Template):
             **TEMPLATE_EXAMPLE,
             "outcome": "published",
             "changes": CHANGES_EXAMPLE,
+            "parameters_changed": False,
             "warnings": [],
+            "variables": ["name", "starts"],
+            "may_be_missing": [],
         }
     )
 
     outcome: Literal["published"]
     changes: list[PieceChange] = Field(description="From the version that was current before.")
+    parameters_changed: ParametersChanged
     warnings: Warnings
+    variables: Variables
+    may_be_missing: MayBeMissing
 
 
 class WouldBeVersion(WireModel):
@@ -262,6 +322,7 @@ class WouldBeVersion(WireModel):
     version: str
     composition_digest: Sha256
     piece_count: int
+    schema_digest: Sha256 | None
     supersedes: str | None
 
 
@@ -276,17 +337,24 @@ class VersionDryRun(WireModel):
                 "version": "v2",
                 "composition_digest": "9f86d081" * 8,
                 "piece_count": 6,
+                "schema_digest": "6b86b273" * 8,
                 "supersedes": "tpl:file:status-report/v1",
             },
             "changes": CHANGES_EXAMPLE,
+            "parameters_changed": False,
             "warnings": [],
+            "variables": ["name", "starts"],
+            "may_be_missing": [],
         }
     )
 
     outcome: Literal["dry_run"]
     would_be: WouldBeVersion
     changes: list[PieceChange] = Field(description="From the current version.")
+    parameters_changed: ParametersChanged
     warnings: Warnings
+    variables: Variables
+    may_be_missing: MayBeMissing
 
 
 class WithdrawnTemplate(Template):

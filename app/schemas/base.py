@@ -85,7 +85,8 @@ def with_example(example: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"example": example})
 
 
-def _is_timestamp(value: Any) -> Any:
+def is_timestamp(value: Any) -> Any:
+    """The value, if it is a point in time or the text of one (RFC 3339); else raises ValueError."""
     if isinstance(value, datetime) or (isinstance(value, str) and _RFC3339.fullmatch(value)):
         return value
     raise ValueError("should be a timestamp of RFC 3339, with its offset: 2025-06-01T12:00:00Z")
@@ -97,7 +98,8 @@ def _is_uuid(value: Any) -> Any:
     raise ValueError("should be a UUID: 8-4-4-4-12 hex digits")
 
 
-def _as_utc(value: datetime) -> datetime:
+def as_utc(value: datetime) -> datetime:
+    """The point in time, in UTC; raises ValueError where UTC has no year for it."""
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
@@ -106,8 +108,8 @@ def _as_utc(value: datetime) -> datetime:
 
 Timestamp = Annotated[
     AwareDatetime,
-    BeforeValidator(_is_timestamp),
-    AfterValidator(_as_utc),
+    BeforeValidator(is_timestamp),
+    AfterValidator(as_utc),
     Field(
         description="RFC 3339, in UTC.",
         json_schema_extra={"format": "date-time", "example": "2025-06-01T12:00:00Z"},

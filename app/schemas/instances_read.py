@@ -95,10 +95,19 @@ class InstanceWithData(StoredInstance):
     """One instance, with what its event brought along."""
 
     model_config = with_example(
-        {**INSTANCE_EXAMPLE, "data": {"name": "Ada Lovelace", "starts": "2026-03-02"}}
+        {
+            **INSTANCE_EXAMPLE,
+            "data": {"name": "Ada Lovelace", "starts": "2026-03-02"},
+            "data_digest": "44136fa3" * 8,
+            "product_digest": "d4735e3a" * 8,
+        }
     )
 
     data: Any = Field(description="The event's payload; null without an event.")
+    data_digest: Sha256 | None = Field(description="Of the data; null without an event.")
+    product_digest: Sha256 | None = Field(
+        description="Of composition and data; docs/digests.md tells how to recompute it."
+    )
 
 
 class InstancePage(WireModel):

@@ -62,7 +62,11 @@ SUMMARY_EXAMPLE = {
     "created_by": "author-anna",
     "created_at": "2025-06-01T12:00:00Z",
 }
-_PIECE = {**SUMMARY_EXAMPLE, "body": "We are glad that you are here."}
+_PIECE = {
+    **SUMMARY_EXAMPLE,
+    "body": "We are glad that you are here, {{ name }}.",
+    "variables": ["name"],
+}
 _USE = {
     "collection_id": "7a0e3c1e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
     "collection_key": "tpl:wf:onboarding/v2",
@@ -125,6 +129,7 @@ class Piece(PieceSummary):
     model_config = with_example(_PIECE)
 
     body: str
+    variables: list[str] = Field(description="What it asks for, as paths: `person.name`.")
 
 
 class NewPiece(WireModel):

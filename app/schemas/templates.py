@@ -1,6 +1,6 @@
 """Templates over the wire: as they are read."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -28,6 +28,7 @@ TEMPLATE_EXAMPLE = {
     "description": "The first weeks of a new colleague.",
     "composition_digest": "9f86d081" * 8,
     "piece_count": 5,
+    "schema_digest": "6b86b273" * 8,
     "axes": {"DIEU-28": {"unit_count": 5, "values": ["handbook"]}},
     "supersedes": "tpl:wf:onboarding/v1",
     "family_chain_length": 2,
@@ -40,6 +41,11 @@ TEMPLATE_EXAMPLE = {
     "withdrawn_by": None,
     "withdrawn_at": None,
     "withdrawn_reason": None,
+}
+PARAMETERS_EXAMPLE = {
+    "type": "object",
+    "required": ["name", "starts"],
+    "properties": {"name": {"type": "string"}, "starts": {"type": "string", "format": "date"}},
 }
 _CONTENT = {
     "unit_id": "c2b6bb7e-0b0e-4f0b-8a2f-5f1c0d6a7b11",
@@ -104,6 +110,9 @@ class Template(WireModel):
     description: str = Field(description="The family's.")
     composition_digest: Sha256 = Field(description="docs/digests.md tells how to recompute it.")
     piece_count: int
+    schema_digest: Sha256 | None = Field(
+        description="Of the schema by which data is judged; null: it takes any data."
+    )
     axes: dict[str, AxisRollUp]
     supersedes: str | None = Field(description="The key of its predecessor in the chain.")
     family_chain_length: int = Field(description="Versions of the family that were not withdrawn.")
@@ -118,6 +127,16 @@ class Template(WireModel):
     withdrawn_by: str | None
     withdrawn_at: Timestamp | None
     withdrawn_reason: str | None
+
+
+class TemplateWithParameters(Template):
+    """A template, and what data it asks for."""
+
+    model_config = with_example({**TEMPLATE_EXAMPLE, "parameters": PARAMETERS_EXAMPLE})
+
+    parameters: dict[str, Any] | None = Field(
+        description="A JSON Schema for `data`; null: it takes any data."
+    )
 
 
 class TemplatePage(WireModel):
@@ -185,6 +204,7 @@ class ComparedTemplate(WireModel):
     template_key: str
     composition_digest: Sha256
     piece_count: int
+    schema_digest: Sha256 | None
 
 
 _SIDE = {name: TEMPLATE_EXAMPLE[name] for name in ComparedTemplate.model_fields}
@@ -198,6 +218,7 @@ class TemplateDiff(WireModel):
             "template": _SIDE,
             "against": {**_SIDE, "template_key": "tpl:wf:onboarding/v1"},
             "same": False,
+            "parameters_changed": False,
             "changes": CHANGES_EXAMPLE,
         }
     )
@@ -205,4 +226,5 @@ class TemplateDiff(WireModel):
     template: ComparedTemplate
     against: ComparedTemplate
     same: bool = Field(description="Whether both have the same pieces in the same order and roles.")
+    parameters_changed: bool = Field(description="Whether they judge data by different schemas.")
     changes: Annotated[list[PieceChange], Field(description="From `against` to `template`.")]

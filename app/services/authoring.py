@@ -1,16 +1,19 @@
 """Authoring templates: first and next versions, marking, registering, withdrawing (design, §15)."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 
+from app.canonical_json import canonical_json
 from app.db import templates as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.rows import Row
-from app.db.templates import ChainChange, NewFamily, PieceList
+from app.db.templates import ChainChange, NewFamily, NextVersion, Parameters
 from app.refusals.from_database import refusal_from_status
 from app.schemas.authoring import (
     AuthoredTemplate,
@@ -24,7 +27,9 @@ from app.schemas.authoring import (
     WithdrawTemplate,
 )
 from app.security import Caller
+from app.services.judging import checked_schema, data_errors
 from app.services.piece_diff import piece_changes
+from app.services.placeholders import Placeholders, checked
 from app.services.templates import members, template_row
 
 Revision = int | None
@@ -40,15 +45,22 @@ async def create_template(
     """Make a family with its first version.
 
     Refuses with `template_authoring_gate_closed`, `piece_write_gate_closed`, `already_exists`,
-    `unit_not_found`, `unit_not_active` and `actor_not_allowed`.
+    `unit_not_found`, `unit_not_active`, `invalid_input` for parameters that are no schema and for
+    placeholders that they do not know, and `actor_not_allowed`.
     """
     change = _change(caller, order)
-    new = NewFamily(order.family, order.title, order.description, _documents(order.pieces))
+    new = NewFamily(
+        order.family,
+        order.title,
+        order.description,
+        _documents(order.pieces),
+        _parameters(order.parameters),
+    )
 
-    async def work(tx: Transaction) -> tuple[_Answer, Row | None]:
+    async def work(tx: Transaction) -> _Made:
         return await _with_template(tx, await db.create_template(tx, new, change))
 
-    return _authored(*await database.run(work))
+    return _authored(await database.run(work))
 
 
 async def create_template_version(
@@ -63,46 +75,54 @@ async def create_template_version(
     `seen_revisions` of the chain are those that the author has seen; None: whichever. Refuses with
     `template_authoring_gate_closed`, `piece_write_gate_closed`, `template_family_not_found`,
     `precondition_failed`, `operation_state`, `unit_not_found`, `no_change`, `unit_not_active`,
-    `invalid_input` for an edit's position, and `actor_not_allowed`.
+    `invalid_input` for an edit's position, parameters that are no schema and placeholders that
+    they do not know, and `actor_not_allowed`.
     """
     change = _change(caller, order, seen_revisions)
-    content = PieceList(
+    content = NextVersion(
         pieces=None if order.pieces is None else _documents(order.pieces),
         edits=None if order.edits is None else _documents(order.edits),
+        parameters=None if order.keeps_parameters else _parameters(order.parameters),
     )
 
-    async def work(
-        tx: Transaction,
-    ) -> tuple[_Answer, Row | None, Sequence[Row], Sequence[Row]]:
-        answer, row = await _with_template(
-            tx, await db.create_version(tx, family, content, change, dry_run=order.dry_run)
-        )
-        if answer["status"] != "ok":
-            return answer, None, (), ()
-        after = (
-            answer["pieces"]
-            if row is None
-            else await db.piece_list(tx, row["template_collection_id"])
-        )
-        return answer, row, await _pieces_of(tx, answer["supersedes"]), after
+    async def publish(tx: Transaction) -> tuple[_Made, Sequence[Row], Sequence[Row]]:
+        answer = await db.create_version(tx, family, content, change, dry_run=False)
+        made = await _with_template(tx, answer)
+        if made.row is None:
+            return made, (), ()
+        after = await db.piece_list(tx, made.row["template_collection_id"])
+        return made, await _pieces_of(tx, answer["supersedes"]), after
 
-    answer, row, before, after = await database.run(work)
-    if answer["status"] != "ok":
-        raise refusal_from_status(answer)
-    changes = piece_changes(before, after)
-    warnings = answer["warnings"]
-    if row is None:
+    async def try_out(tx: Transaction) -> tuple[_Answer, Sequence[Row]]:
+        answer = await db.create_version(tx, family, content, change, dry_run=True)
+        return answer, await _pieces_of(tx, answer.get("supersedes"))
+
+    if order.dry_run:
+        answer, before = await database.run(try_out)
+        if answer["status"] != "ok":
+            raise refusal_from_status(answer)
+        # Of what it would be made of, only a version that is made can say.
+        (tried, _, _) = await database.undone(publish)
         dry_run = VersionDryRun.model_validate(
             {
                 "outcome": "dry_run",
                 "would_be": answer["would_be"],
-                "changes": changes,
-                "warnings": warnings,
+                "changes": piece_changes(before, answer["pieces"]),
+                "parameters_changed": answer["parameters_changed"],
+                "warnings": answer["warnings"],
+                **tried.told,
             }
         )
         return dry_run, answer["chain_revision"]
+    made, before, after = await database.run(publish)
+    row = made.granted()
     published = PublishedVersion(
-        **members(row), outcome="published", changes=changes, warnings=warnings
+        **members(row),
+        outcome="published",
+        changes=piece_changes(before, after),
+        parameters_changed=made.answer["parameters_changed"],
+        warnings=made.answer["warnings"],
+        **made.told,
     )
     return published, row["chain_revision"]
 
@@ -113,15 +133,19 @@ async def mark_template(
     """Mark a plain collection as a template.
 
     Refuses with `template_authoring_gate_closed`, `template_collection_not_found`,
-    `already_exists`, `unit_not_active`, `invalid_input` for an instance, and `actor_not_allowed`.
+    `already_exists`, `unit_not_active`, `invalid_input` for an instance or parameters that are no
+    schema, and `actor_not_allowed`.
     """
     change = _change(caller, order)
+    parameters = _parameters(order.parameters)
 
-    async def work(tx: Transaction) -> tuple[_Answer, Row | None]:
-        answer = await db.mark_template(tx, order.collection_id, order.template_key, change)
+    async def work(tx: Transaction) -> _Made:
+        answer = await db.mark_template(
+            tx, order.collection_id, order.template_key, parameters, change
+        )
         return await _with_template(tx, answer)
 
-    return _authored(*await database.run(work))
+    return _authored(await database.run(work))
 
 
 async def register_template_version(
@@ -138,11 +162,11 @@ async def register_template_version(
     """
     change = _change(caller, order, seen_revisions)
 
-    async def work(tx: Transaction) -> tuple[_Answer, Row | None]:
+    async def work(tx: Transaction) -> _Made:
         answer = await db.register_version(tx, reference, order.title, order.description, change)
         return await _with_template(tx, answer)
 
-    return _authored(*await database.run(work))
+    return _authored(await database.run(work))
 
 
 async def withdraw_template(
@@ -160,12 +184,13 @@ async def withdraw_template(
     """
     change = _change(caller, order, seen_revisions)
 
-    async def work(tx: Transaction) -> tuple[_Answer, Row | None]:
-        return await _with_template(tx, await db.withdraw_template(tx, reference, change))
+    async def work(tx: Transaction) -> tuple[_Answer, Row]:
+        answer = await db.withdraw_template(tx, reference, change)
+        if answer["status"] != "ok":
+            raise refusal_from_status(answer)
+        return answer, await template_row(tx, UUID(answer["template_collection_id"]))
 
     answer, row = await database.run(work)
-    if row is None:
-        raise refusal_from_status(answer)
     withdrawn = WithdrawnTemplate(
         **members(row), current=answer["current"], warnings=answer["warnings"]
     )
@@ -177,14 +202,52 @@ def _change(caller: Caller, order: _Order, seen_revisions: list[int] | None = No
     return ChainChange(by, order.reason, seen_revisions)
 
 
+def _parameters(document: dict[str, Any] | None) -> Parameters:
+    """What a template asks for; refuses with `invalid_input` what is no schema."""
+    if document is None:
+        return Parameters()
+    schema = checked_schema(document, "/parameters")
+    return Parameters(canonical_json(document), data_errors(schema, {}))
+
+
 def _documents(parts: Sequence[BaseModel]) -> list[dict[str, Any]]:
     return [part.model_dump(mode="json") for part in parts]
 
 
-async def _with_template(tx: Transaction, answer: _Answer) -> tuple[_Answer, Row | None]:
-    """An answer, and the template that it names; None where it names none."""
-    template_id = answer.get("template_collection_id")
-    return answer, None if template_id is None else await template_row(tx, UUID(template_id))
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a function answered, and the template that it made; None where it refused."""
+
+    answer: _Answer
+    row: Row | None = None
+    placeholders: Placeholders | None = None
+
+    def granted(self) -> Row:
+        """The template's row, or the refusal."""
+        if self.row is None:
+            raise refusal_from_status(self.answer)
+        return self.row
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the answer says of placeholders."""
+        return {} if self.placeholders is None else asdict(self.placeholders)
+
+
+async def _with_template(tx: Transaction, answer: _Answer) -> _Made:
+    """The template that an answer names. Its placeholders are looked at before it is committed.
+
+    Refuses with `invalid_input`; then nothing of it is made.
+    """
+    if answer["status"] != "ok":
+        return _Made(answer)
+    row = await template_row(tx, UUID(answer["template_collection_id"]))
+    digest = row["schema_digest"]
+    schema = None if digest is None else await db.schema(tx, digest)
+    pieces = await db.all_pieces(tx, row["template_collection_id"])
+    # Thousands of pieces may have to be parsed: others have their turns meanwhile.
+    placeholders = await asyncio.to_thread(checked, pieces, schema)
+    return _Made(answer, row, placeholders)
 
 
 async def _pieces_of(tx: Transaction, key: str | None) -> Sequence[Row]:
@@ -192,8 +255,7 @@ async def _pieces_of(tx: Transaction, key: str | None) -> Sequence[Row]:
     return () if row is None else await db.piece_list(tx, row["template_collection_id"])
 
 
-def _authored(answer: Mapping[str, Any], row: Row | None) -> tuple[AuthoredTemplate, Revision]:
-    if row is None:
-        raise refusal_from_status(answer)
-    authored = AuthoredTemplate(**members(row), warnings=answer["warnings"])
+def _authored(made: _Made) -> tuple[AuthoredTemplate, Revision]:
+    row = made.granted()
+    authored = AuthoredTemplate(**members(row), warnings=made.answer["warnings"], **made.told)
     return authored, row["chain_revision"]

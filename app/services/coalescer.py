@@ -17,11 +17,10 @@ carried out, and found when it is sent again.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from app.db.composing import ComposeItem, compose_many
 from app.db.engine import Database
 from app.db.failures import is_blocked, is_unreachable
 from app.errors import Refusal
@@ -38,11 +37,13 @@ LONERS = 4
 """Requests that wait for a held lock by themselves, at a time."""
 
 MOST_TOGETHER = 256
+"""What the items of one call may weigh."""
+
 MOST_ACTORS = 64
 """An actor is an entry of the server's lock table; the orchestrator refuses more in one call."""
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Of the items' data."""
+"""Of the items' texts."""
 
 MOST_UNANSWERED = 2048
 """Requests that a process takes on before it says that it is overloaded."""
@@ -56,36 +57,64 @@ CONNECTIONS = 2 * FLIGHTS + REPAIRS
 Answer = dict[str, Any]
 
 
+class Load(Protocol):
+    """What a request asks of a call."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it takes the locks of what writes; dry runs take fewer."""
+
+    @property
+    def weight(self) -> int:
+        """How many instances it may compose; at least 1."""
+
+    @property
+    def actors(self) -> Collection[str]:
+        """As whom."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes along."""
+
+
+Item = TypeVar("Item", bound=Load)
+Call = Callable[[Database, Sequence[Item]], Awaitable[list[Answer]]]
+
+
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    item: ComposeItem
+class _Waiting(Generic[Item]):
+    item: Item
     answer: "asyncio.Future[Answer]"
     until: float
 
 
-Carry = Callable[[Sequence[_Waiting]], Coroutine[Any, Any, None]]
+Carry = Callable[[Sequence[_Waiting[Item]]], Coroutine[Any, Any, None]]
 
 
-class Coalescer:
-    """Composes one item for each request, many of them in one call. One for a process.
+class Coalescer(Generic[Item]):
+    """Sends one item for each request, many of them in one call. One for a process and a `call`.
 
-    `together` is a pool of CONNECTIONS connections with the limits of COALESCED; `alone` is that
-    of ordinary calls. `metrics` counts the calls, and what came of each request.
+    `call` answers one answer for each item, in their order, committed; safe to send again after an
+    ambiguous COMMIT. `together` is a pool of CONNECTIONS connections with the limits of COALESCED;
+    `alone` is that of ordinary calls. `metrics` counts the calls, and what came of each request.
     """
 
-    def __init__(self, together: Database, alone: Database, metrics: Metrics) -> None:
+    def __init__(
+        self, call: Call[Item], together: Database, alone: Database, metrics: Metrics
+    ) -> None:
+        self._call = call
         self._together = together
         self._alone = alone
         self.metrics = metrics
         self._repairs = asyncio.Semaphore(REPAIRS)
         self._loners = asyncio.Semaphore(LONERS)
-        self._writing = _Lane(self._carry, self._start)
-        self._trying = _Lane(self._carry, self._start)
+        self._writing = _Lane[Item](self._carry, self._start)
+        self._trying = _Lane[Item](self._carry, self._start)
         self._unanswered: set[asyncio.Future[Answer]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def compose(self, item: ComposeItem) -> Answer:
-        """The answer of the orchestrator for one item, committed (fn_iu_auto_instantiate_many).
+    async def send(self, item: Item) -> Answer:
+        """The call's answer for one item, committed.
 
         Refuses with `overloaded` where too many wait already, or where it waited too long. Raises
         what the database's failure is for this item.
@@ -96,7 +125,7 @@ class Coalescer:
         answer: asyncio.Future[Answer] = loop.create_future()
         self._unanswered.add(answer)
         answer.add_done_callback(self._unanswered.discard)
-        lane = self._trying if item.emit_mode == "dry_run" else self._writing
+        lane = self._writing if item.writes else self._trying
         lane.join(_Waiting(item, answer, loop.time() + LONGEST_WAIT_S))
         return await answer
 
@@ -115,11 +144,11 @@ class Coalescer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry(self, passengers: Sequence[_Waiting]) -> None:
+    async def _carry(self, passengers: Sequence[_Waiting[Item]]) -> None:
         """Send the items in one call, and give each request its answer."""
         self.metrics.composing_call(len(passengers))
         try:
-            answers = await compose_many(self._together, [one.item for one in passengers])
+            answers = await self._call(self._together, [one.item for one in passengers])
         except Exception as error:  # noqa: BLE001 - raised for those it concerns
             self._sort_out(passengers, error)
         except asyncio.CancelledError:
@@ -131,7 +160,7 @@ class Coalescer:
                 if not one.answer.done():
                     one.answer.set_result(answer)
 
-    def _sort_out(self, passengers: Sequence[_Waiting], error: Exception) -> None:
+    def _sort_out(self, passengers: Sequence[_Waiting[Item]], error: Exception) -> None:
         """Tell everybody, or find out whom the call failed for."""
         if len(passengers) > 1 and not is_unreachable(error):
             middle = len(passengers) // 2
@@ -144,15 +173,15 @@ class Coalescer:
                 if not one.answer.done():
                     one.answer.set_exception(error)
 
-    async def _repair(self, passengers: Sequence[_Waiting]) -> None:
+    async def _repair(self, passengers: Sequence[_Waiting[Item]]) -> None:
         async with self._repairs:
             if present := [one for one in passengers if not one.answer.done()]:
                 await self._carry(present)
 
-    async def _go_alone(self, one: _Waiting) -> None:
+    async def _go_alone(self, one: _Waiting[Item]) -> None:
         async with self._loners:
             try:
-                (answer,) = await compose_many(self._alone, [one.item])
+                (answer,) = await self._call(self._alone, [one.item])
             except Exception as error:  # noqa: BLE001 - raised in `compose`
                 if not one.answer.done():
                     one.answer.set_exception(error)
@@ -161,13 +190,15 @@ class Coalescer:
                     one.answer.set_result(answer)
 
 
-class _Lane:
+class _Lane(Generic[Item]):
     """Requests that may share a call, in order of arrival."""
 
-    def __init__(self, carry: Carry, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(
+        self, carry: Carry[Item], start: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
         self._carry = carry
         self._start = start
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[Item]] = deque()
         self._flights = 0
         self._departure: asyncio.Handle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -175,7 +206,7 @@ class _Lane:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def join(self, waiting: _Waiting) -> None:
+    def join(self, waiting: _Waiting[Item]) -> None:
         """Wait for the next call."""
         self._queue.append(waiting)
         loop = asyncio.get_running_loop()
@@ -191,7 +222,7 @@ class _Lane:
             self._flights += 1
             self._start(self._fly(passengers))
 
-    async def _fly(self, passengers: Sequence[_Waiting]) -> None:
+    async def _fly(self, passengers: Sequence[_Waiting[Item]]) -> None:
         try:
             await self._carry(passengers)
         finally:
@@ -199,17 +230,19 @@ class _Lane:
             if self._departure is None:
                 self._depart()
 
-    def _board(self) -> Iterator[_Waiting]:
+    def _board(self) -> Iterator[_Waiting[Item]]:
         """Those who go with the next call: from the head of the queue, as many as it may carry."""
         actors: set[str] = set()
-        size = count = 0
-        while self._queue and count < MOST_TOGETHER:
+        size = weight = 0
+        while self._queue:
             one = self._queue[0]
             if not one.answer.done():
-                actors.add(one.item.actor)
-                size += len(one.item.data)
-                count += 1
-                if count > 1 and (len(actors) > MOST_ACTORS or size > MOST_BYTES):
+                first = weight == 0
+                actors.update(one.item.actors)
+                size += one.item.size
+                weight += one.item.weight
+                full = weight > MOST_TOGETHER or len(actors) > MOST_ACTORS or size > MOST_BYTES
+                if full and not first:
                     return
                 yield one
             self._queue.popleft()

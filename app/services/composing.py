@@ -11,6 +11,7 @@ from app.db import composing as db
 from app.db.composing import ComposeItem
 from app.db.engine import Database
 from app.errors import Refusal
+from app.json_schema import Schema
 from app.metrics import Metrics
 from app.refusals.from_database import refusal_from_status
 from app.schemas.composing import (
@@ -23,6 +24,10 @@ from app.schemas.composing import (
 )
 from app.security import Caller, Scope
 from app.services.coalescer import Coalescer
+from app.services.judging import TRIES, UNJUDGED, Schemas, judgement, never_judged
+
+Composer = Coalescer[ComposeItem]
+"""What composes for requests, many of them in one call."""
 
 _OUTCOMES: dict[str, Literal["composed", "idempotent_replay"]] = {
     "ok": "composed",
@@ -38,7 +43,7 @@ _WITHIN_THE_BULK = (
 
 
 async def compose_from_event(
-    coalescer: Coalescer, caller: Caller, order: InstantiateFromEvent
+    coalescer: Composer, schemas: Schemas, caller: Caller, order: InstantiateFromEvent
 ) -> Composed | DryRun:
     """The instance of one event, newly composed or as it was; or what a dry run says.
 
@@ -46,7 +51,14 @@ async def compose_from_event(
     `actor_not_allowed` for an actor that the key may not use, and with `overloaded` where too many
     wait for their turn.
     """
-    answer = await coalescer.compose(_item(caller, order, caller.request_id))
+    schema = await schemas.expected(order.template)
+    for _ in range(TRIES):
+        answer = await coalescer.send(_item(caller, order, caller.request_id, schema))
+        if answer["status"] != UNJUDGED:
+            break
+        schema = await schemas.learn(order.template, answer["details"])
+    else:
+        raise never_judged()
     if _is_refused(answer):
         raise _refusal(answer)
     result = _result(answer)
@@ -57,6 +69,7 @@ async def compose_from_event(
 async def compose_bulk(
     database: Database,
     metrics: Metrics,
+    schemas: Schemas,
     caller: Caller,
     orders: Sequence[InstantiateFromEvent],
     *,
@@ -71,20 +84,38 @@ async def compose_bulk(
     if gate_window:
         caller.need(Scope.OPERATOR)
     operation_id = uuid4()
-    # Pure Python for each item: in a thread, so that others have their turns.
-    items = await asyncio.to_thread(_items, caller, orders)
-    answers = await db.compose_atomic(database, items, operation_id, window=gate_window)
+    judged_by = await schemas.look_up({order.template for order in orders})
+    for _ in range(TRIES):
+        # Pure Python for each item: in a thread, so that others have their turns.
+        items = await asyncio.to_thread(_items, caller, orders, judged_by)
+        answers = await db.compose_atomic(database, items, operation_id, window=gate_window)
+        unjudged = {
+            order.template: answer["details"]
+            for order, answer in zip(orders, answers, strict=True)
+            if answer["status"] == UNJUDGED
+        }
+        if not unjudged:
+            break
+        for reference, details in unjudged.items():
+            judged_by[reference] = await schemas.learn(reference, details)
+    else:
+        raise never_judged()
     bulk = await asyncio.to_thread(_bulk_answer, operation_id, answers)
     for outcome, times in Counter(result.outcome for result in bulk.items).items():
         metrics.outcome(outcome, times)
     return bulk
 
 
-def _items(caller: Caller, orders: Sequence[InstantiateFromEvent]) -> list[ComposeItem]:
-    return [_item(caller, order, uuid4()) for order in orders]
+def _items(
+    caller: Caller, orders: Sequence[InstantiateFromEvent], schemas: Mapping[str, Schema]
+) -> list[ComposeItem]:
+    return [_item(caller, order, uuid4(), schemas.get(order.template)) for order in orders]
 
 
-def _item(caller: Caller, order: InstantiateFromEvent, request_id: UUID) -> ComposeItem:
+def _item(
+    caller: Caller, order: InstantiateFromEvent, request_id: UUID, schema: Schema | None
+) -> ComposeItem:
+    found = judgement(schema, order.data)
     return ComposeItem(
         event_id=order.event_id,
         event_type=order.event_type,
@@ -98,6 +129,8 @@ def _item(caller: Caller, order: InstantiateFromEvent, request_id: UUID) -> Comp
         allowed_actors=caller.allowed_actors,
         principal=caller.principal,
         request_id=request_id,
+        schema_digest=found.schema_digest,
+        data_errors=found.data_errors,
     )
 
 

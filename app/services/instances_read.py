@@ -66,7 +66,7 @@ async def get_instance(database: Database, caller: Caller, instance_id: UUID) ->
     async def work(transaction: Transaction) -> InstanceWithData:
         names = list(InstanceWithData.model_fields)
         row = await db.find_instance(transaction, instance_id, names)
-        return InstanceWithData(**await _readable(transaction, caller, instance_id, row))
+        return InstanceWithData(**await readable(transaction, caller, instance_id, row))
 
     return await database.run(work)
 
@@ -80,7 +80,7 @@ async def list_instance_pieces(
 
     async def work(transaction: Transaction) -> InstancePiecePage:
         row = await db.find_instance(transaction, instance_id, ["actor"])
-        await _readable(transaction, caller, instance_id, row)
+        await readable(transaction, caller, instance_id, row)
         rows = await db.list_pieces(transaction, instance_id, position, page.limit)
         found = _PIECES.page(rows, page.limit, lambda piece: (piece["position"],), within)
         return InstancePiecePage(
@@ -98,7 +98,7 @@ async def get_instance_lineage(
 
     async def work(transaction: Transaction) -> InstanceLineage:
         row = await db.find_lineage(transaction, instance_id)
-        return InstanceLineage(**await _readable(transaction, caller, instance_id, row))
+        return InstanceLineage(**await readable(transaction, caller, instance_id, row))
 
     return await database.run(work)
 
@@ -114,7 +114,7 @@ async def verify_instance(
     async def work(transaction: Transaction) -> InstanceVerification:
         answer = await db.verify_instance(transaction, instance_id)
         found = answer if answer["status"] == "ok" else None
-        members = await _readable(transaction, caller, instance_id, found)
+        members = await readable(transaction, caller, instance_id, found)
         named = InstanceVerification.model_fields
         return InstanceVerification(**{name: members[name] for name in named})
 
@@ -247,7 +247,7 @@ def filters_of(
     )
 
 
-async def _readable(
+async def readable(
     transaction: Transaction,
     caller: Caller,
     instance_id: UUID,

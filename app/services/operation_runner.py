@@ -5,6 +5,7 @@ process died. What a chunk came to is committed with it: nothing is done twice, 
 
 created, resumed   the process that was asked wakes its runner
 anything else      every runner looks every few seconds for an operation that nobody holds
+unjudged           another schema was published since: judge the data by that, and go on
 trouble            of the database, that passes: wait, longer each time, and try fewer items
 a defect           try fewer items, down to one, and mark that one failed
 stopping           the chunk that runs is finished, and the claim given back
@@ -12,7 +13,8 @@ stopping           the chunk that runs is finished, and the claim given back
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,9 +23,11 @@ import structlog
 from app.db import operations as db
 from app.db.engine import Database, Transaction
 from app.db.limits import Limits
+from app.json_schema import Schema
 from app.metrics import Metrics
 from app.refusals.from_database import refusal_from_database_error
 from app.refusals.spec import Kind
+from app.services.judging import UNJUDGED, Schemas, data_errors
 
 log = structlog.get_logger(__name__)
 
@@ -52,9 +56,10 @@ _LONGEST_WAIT_S = 5.0
 class OperationRunner:
     """The runner of one process. `start` it with the loop, and `stop` it before the database."""
 
-    def __init__(self, database: Database, metrics: Metrics) -> None:
+    def __init__(self, database: Database, metrics: Metrics, schemas: Schemas) -> None:
         self._database = database
         self._metrics = metrics
+        self._schemas = schemas
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -122,6 +127,9 @@ class OperationRunner:
             items = max(1, min(items, seen["not_attempted"]))
             try:
                 now = await self._step(operation["operation_id"], runner, items)
+                if now["status"] == UNJUDGED:
+                    await self._judge(operation["operation_id"], runner, now["items"])
+                    continue
             except Exception as error:
                 if _is_trouble(error):
                     log.warning("operation_waits", wait_s=wait_s, error=repr(error))
@@ -151,6 +159,26 @@ class OperationRunner:
             repeatable=True,
         )
 
+    async def _judge(
+        self, operation_id: UUID, runner: UUID, items: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Judge the data of items by the schemas that they are named with."""
+        ordinals = [item["ordinal"] for item in items]
+        data = await self._database.run(
+            lambda tx: db.operation_data(tx, operation_id, ordinals), repeatable=True
+        )
+        schemas = {
+            digest: await self._schemas.by_digest(digest)
+            for digest in {item["schema_digest"] for item in items}
+        }
+        # Pure Python for each item: in a thread, so that others have their turns.
+        judged = await asyncio.to_thread(_judged, items, data, schemas)
+        log.info("operation_items_judged", items=len(judged))
+        await self._database.run(
+            lambda tx: db.judge_operation_items(tx, operation_id, runner, judged, CLAIM_S),
+            repeatable=True,
+        )
+
     async def _fail_next(self, operation_id: UUID, runner: UUID) -> None:
         # Not repeatable: a second run would mark the item after it.
         await self._database.run(
@@ -160,6 +188,19 @@ class OperationRunner:
     def _count(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         for outcome, name in _COUNTED.items():
             self._metrics.outcome(outcome, now[name] - before[name])
+
+
+def _judged(
+    items: Sequence[Mapping[str, Any]], data: Mapping[int, str], schemas: Mapping[str, Schema]
+) -> list[db.JudgedItem]:
+    return [
+        db.JudgedItem(
+            item["ordinal"],
+            item["schema_digest"],
+            data_errors(schemas[item["schema_digest"]], json.loads(data[item["ordinal"]])),
+        )
+        for item in items
+    ]
 
 
 def _is_trouble(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.limits import BULK
 from app.errors import Refusal
+from app.json_schema import Schema
 from app.paging import Keyset
 from app.refusals.from_database import refusal_from_database_error, refusal_from_status
 from app.refusals.unavailable import RETRY_AFTER_SECONDS
@@ -30,6 +31,7 @@ from app.schemas.operations import (
     OperationStep,
 )
 from app.security import Caller, Scope
+from app.services.judging import Schemas, judgement
 from app.services.operation_runner import OperationRunner
 
 ENDED = frozenset({"cancelled", "completed"})
@@ -56,8 +58,10 @@ class Started:
 async def start_bulk(
     database: Database,
     runner: OperationRunner,
+    schemas: Schemas,
     caller: Caller,
     orders: Sequence[InstantiateFromEvent],
+    *,
     idempotency_key: str | None,
 ) -> Started:
     """Freeze the items as an operation, which a service then works on.
@@ -66,8 +70,9 @@ async def start_bulk(
     actor that the key may not use, and with `idempotency_conflict` where the key came before with
     other items.
     """
+    judged_by = await schemas.look_up({order.template for order in orders})
     # Pure Python for each item: in a thread, so that others have their turns.
-    new = await asyncio.to_thread(_new_operation, caller, orders, idempotency_key)
+    new = await asyncio.to_thread(_new_operation, caller, orders, idempotency_key, judged_by)
 
     async def work(tx: Transaction) -> tuple[dict[str, Any], dict[str, Any] | None]:
         answer = await db.create_operation(tx, new, "", caller.allowed_actors, _accountable(caller))
@@ -237,20 +242,26 @@ async def _change(
 
 
 def _new_operation(
-    caller: Caller, orders: Sequence[InstantiateFromEvent], idempotency_key: str | None
+    caller: Caller,
+    orders: Sequence[InstantiateFromEvent],
+    idempotency_key: str | None,
+    schemas: Mapping[str, Schema],
 ) -> db.NewOperation:
     digest = hashlib.sha256()
-    requests = []
+    requests, judgements = [], []
     for order in orders:
         request = _request(caller, order)
         digest.update(request.encode())
         digest.update(b"\n")
         requests.append(request)
+        judgements.append(judgement(schemas.get(order.template), order.data))
     return db.NewOperation(
         operation_id=_operation_id(caller.principal, idempotency_key),
         idempotency_key=idempotency_key,
         request_digest=digest.hexdigest(),
         requests=requests,
+        schema_digests=[found.schema_digest for found in judgements],
+        data_errors=[found.data_errors for found in judgements],
     )
 
 

@@ -27,6 +27,7 @@ from app.schemas.pieces import (
     RevisePiece,
 )
 from app.security import Caller
+from app.services.placeholders import refuse_flaws, variables_of
 
 _PIECES = Keyset("pieces", (datetime, UUID))
 _USES = Keyset("piece uses", (str, UUID, int))
@@ -58,7 +59,7 @@ async def get_piece(database: Database, unit_id: UUID) -> Piece:
     """One piece. Refuses with `unit_not_found`."""
 
     async def work(tx: Transaction) -> Piece:
-        return Piece(**await _existing(tx, unit_id))
+        return _piece(await _existing(tx, unit_id))
 
     return await database.run(work)
 
@@ -81,10 +82,11 @@ async def list_piece_uses(database: Database, unit_id: UUID, page: Page) -> Piec
 async def create_piece(database: Database, caller: Caller, order: NewPiece) -> CreatedPiece:
     """Make a piece, or find the one that has this content already.
 
-    Refuses with `piece_write_gate_closed` for content that is not known, and with
-    `actor_not_allowed`.
+    Refuses with `piece_write_gate_closed` for content that is not known, with `invalid_input` for
+    placeholders that can't be filled whatever the data, and with `actor_not_allowed`.
     """
     by = _accountable(caller, order.actor)
+    refuse_flaws(_bare(order.media_type), order.body)
     content = Content(order.media_type, order.title, order.body, order.axes)
 
     async def work(tx: Transaction) -> tuple[dict[str, Any], Row | None]:
@@ -94,7 +96,12 @@ async def create_piece(database: Database, caller: Caller, order: NewPiece) -> C
     answer, row = await database.run(work, repeatable=True)
     if row is None:
         raise refusal_from_status(answer)
-    return CreatedPiece(**row, known=answer["known"], warnings=answer["warnings"])
+    return CreatedPiece(
+        **row,
+        variables=variables_of(row["media_type"], row["body"]),
+        known=answer["known"],
+        warnings=answer["warnings"],
+    )
 
 
 async def revise_piece(
@@ -103,14 +110,18 @@ async def revise_piece(
     """Make a piece that supersedes this one; templates keep the old one.
 
     Refuses with `piece_write_gate_closed`, `unit_not_found`, `operation_state`, `no_change`,
-    `already_exists` and `actor_not_allowed`.
+    `already_exists`, `invalid_input` for placeholders that can't be filled whatever the data, and
+    `actor_not_allowed`.
     """
     by = _accountable(caller, order.actor)
     changes = Content(order.media_type, order.title, order.body, order.axes)
 
     async def work(tx: Transaction) -> tuple[dict[str, Any], Row | None]:
         answer = await db.revise_piece(tx, unit_id, changes, order.reason, by)
-        return await _with_piece(tx, answer)
+        answer, row = await _with_piece(tx, answer)
+        if row is not None:
+            refuse_flaws(row["media_type"], row["body"])
+        return answer, row
 
     return _granted(*await database.run(work))
 
@@ -141,7 +152,11 @@ async def _with_piece(tx: Transaction, answer: dict[str, Any]) -> tuple[dict[str
 def _granted(answer: Mapping[str, Any], row: Row | None) -> Piece:
     if row is None:
         raise refusal_from_status(answer)
-    return Piece(**row)
+    return _piece(row)
+
+
+def _piece(row: Row) -> Piece:
+    return Piece(**row, variables=variables_of(row["media_type"], row["body"]))
 
 
 async def _existing(tx: Transaction, unit_id: UUID) -> Row:

@@ -20,6 +20,7 @@ from app.schemas.templates import (
     TemplatePage,
     TemplatePiece,
     TemplatePiecePage,
+    TemplateWithParameters,
 )
 from app.services.instances_read import template_id_of, template_walk
 from app.services.piece_diff import piece_changes
@@ -46,7 +47,7 @@ async def list_templates(database: Database, query: TemplateList) -> TemplatePag
 
 async def get_template(
     database: Database, reference: str, at: datetime | None
-) -> tuple[Template, int | None]:
+) -> tuple[TemplateWithParameters, int | None]:
     """One template, and the revision of its family's chain; None: it has none.
 
     `at` asks a family for the version that was current then. Refuses with
@@ -56,20 +57,13 @@ async def get_template(
     if at is not None and not _FAMILY.fullmatch(reference):
         raise _only_families()
 
-    async def work(tx: Transaction) -> Row:
-        if at is None:
-            return await template_row(tx, await template_id_of(tx, reference))
-        template_id = await db.current_at(tx, reference, at)
-        if template_id is None:
-            raise Refusal(
-                "template_collection_not_found",
-                "The family had no current version at this time.",
-                template=reference,
-            )
-        return await template_row(tx, template_id)
+    async def work(tx: Transaction) -> tuple[Row, Any]:
+        row = await template_row(tx, await _template_id(tx, reference, at))
+        digest = row["schema_digest"]
+        return row, None if digest is None else await db.schema(tx, digest)
 
-    row = await database.run(work)
-    return Template(**members(row)), row["chain_revision"]
+    row, parameters = await database.run(work)
+    return TemplateWithParameters(**members(row), parameters=parameters), row["chain_revision"]
 
 
 async def list_template_pieces(database: Database, reference: str, page: Page) -> TemplatePiecePage:
@@ -108,6 +102,7 @@ async def diff_templates(database: Database, reference: str, against: str) -> Te
             template=new,
             against=old,
             same=new.composition_digest == old.composition_digest,
+            parameters_changed=new.schema_digest != old.schema_digest,
             changes=piece_changes(old_pieces, new_pieces),
         )
 
@@ -125,6 +120,19 @@ async def template_row(tx: Transaction, template_id: UUID) -> Row:
 def members(row: Row) -> dict[str, Any]:
     """The members of a Template, from its row."""
     return {name: row[name] for name in Template.model_fields}
+
+
+async def _template_id(tx: Transaction, reference: str, at: datetime | None) -> UUID:
+    if at is None:
+        return await template_id_of(tx, reference)
+    template_id = await db.current_at(tx, reference, at)
+    if template_id is None:
+        raise Refusal(
+            "template_collection_not_found",
+            "The family had no current version at this time.",
+            template=reference,
+        )
+    return template_id
 
 
 async def _with_pieces(tx: Transaction, reference: str) -> tuple[ComparedTemplate, list[Row]]:

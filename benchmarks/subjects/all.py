@@ -3,6 +3,7 @@
 from benchmarks.subjects import (
     Subjects,
     bulk,
+    events,
     from_event,
     memory,
     scale,
@@ -15,6 +16,7 @@ SUBJECTS: Subjects = {
     "memory": memory,
     "sql_function": sql_function,
     "bulk": bulk,
+    "events": events,
     "template_size": template_size,
     "scale": scale,
 }

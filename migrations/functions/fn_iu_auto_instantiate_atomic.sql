@@ -2,12 +2,14 @@
 -- The same as fn_iu_auto_instantiate_many, all or none: when one item is refused nothing of the
 -- call stays, every answer tells what its item would have got, and the refusal is recorded once,
 -- with every failing item; where all of them met a closed gate it is counted like other refusals
--- there. Arguments as there.
+-- there. Where something is data_unjudged nothing is refused yet, and nothing recorded. Arguments as
+-- there.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_auto_instantiate_atomic(
     p_event_ids uuid[], p_event_types text[], p_templates text[], p_suffixes text[],
     p_actors text[], p_emit_modes text[], p_reasons text[], p_data text[],
     p_require_current boolean[], p_allowed_actors text[], p_principals text[], p_request_ids uuid[],
-    p_operation_id uuid, p_window boolean)
+    p_operation_id uuid, p_window boolean, p_schema_digests text[] DEFAULT NULL,
+    p_data_errors text[] DEFAULT NULL)
 RETURNS TABLE (
     ordinal integer, status text, would_be text, instance_collection_id uuid, instance_key text,
     template_collection_id uuid, template_key text, event_id uuid, event_type text,
@@ -30,7 +32,7 @@ BEGIN
           FROM iu_core.fn_iu_auto_instantiate_many(
                    p_event_ids, p_event_types, p_templates, p_suffixes, p_actors, p_emit_modes,
                    p_reasons, p_data, p_require_current, p_allowed_actors, p_principals,
-                   p_request_ids, p_operation_id, p_window) AS m;
+                   p_request_ids, p_operation_id, p_window, p_schema_digests, p_data_errors) AS m;
         IF v_failing IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'PF001', MESSAGE = 'undo the bulk';
         END IF;
@@ -41,10 +43,12 @@ BEGIN
           FROM jsonb_array_elements(v_failing) WITH ORDINALITY AS f(item, place)
          ORDER BY f.item ->> 'code' LIKE '%\_gate\_closed', f.place
          LIMIT 1;
-        PERFORM iu_core.fn_iu_refuse(
-            'instantiate_bulk', v_code,
-            jsonb_build_object('items', v_failing, 'operation_id', p_operation_id),
-            p_actors[1], p_principals[1], p_request_ids[1]);
+        IF NOT v_failing @> '[{"code": "data_unjudged"}]' THEN
+            PERFORM iu_core.fn_iu_refuse(
+                'instantiate_bulk', v_code,
+                jsonb_build_object('items', v_failing, 'operation_id', p_operation_id),
+                p_actors[1], p_principals[1], p_request_ids[1]);
+        END IF;
     END;
     RETURN QUERY
     SELECT a.* FROM jsonb_to_recordset(v_answers) AS a(

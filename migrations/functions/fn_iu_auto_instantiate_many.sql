@@ -13,16 +13,22 @@
 --   p_operation_id     stored with each instance; NULL for none
 --   p_window           the call's own gate window; its principal must be one who may open gates.
 --                      NULL is none
+-- and, per item again, what the caller found when it judged the data by a template's schema:
+--   p_schema_digests   by which schema; NULL: it was not judged, as {} need not be
+--   p_data_errors      what was wrong, {"errors": [...]} in JSON; NULL: nothing
 -- status is ok, idempotent_replay, or a refusal's code with its members in details; a dry run has
 -- the status that a live call would get, and would_be. Checks, first failure answers: input, emit
 -- mode, known key (replay, conflict, rolled back), live gate, composer gate, actor rolling back,
--- template exists, is marked, withdrawn, superseded. Refusals and dry runs go to the command record.
+-- template exists, is marked, withdrawn, superseded, data. Refusals and dry runs go to the command
+-- record. One more status is neither: of an item that is data_unjudged nothing was decided, because
+-- its data was not judged by the schema that its details name (fn_iu_compose_data).
 -- Locks: gates, actors, families (shared), then instance keys. One composing call per transaction.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_auto_instantiate_many(
     p_event_ids uuid[], p_event_types text[], p_templates text[], p_suffixes text[],
     p_actors text[], p_emit_modes text[], p_reasons text[], p_data text[],
     p_require_current boolean[], p_allowed_actors text[], p_principals text[], p_request_ids uuid[],
-    p_operation_id uuid, p_window boolean)
+    p_operation_id uuid, p_window boolean, p_schema_digests text[] DEFAULT NULL,
+    p_data_errors text[] DEFAULT NULL)
 RETURNS TABLE (
     ordinal integer, status text, would_be text, instance_collection_id uuid, instance_key text,
     template_collection_id uuid, template_key text, event_id uuid, event_type text,
@@ -58,7 +64,8 @@ BEGIN
     SELECT count(*) INTO v_undecided FROM unnest(v_items) AS i WHERE i.status IS NULL;
     IF v_undecided > 0 THEN
         v_before := v_items;
-        v_items := iu_core.fn_iu_compose_admit(v_before, v_window);
+        v_items := iu_core.fn_iu_compose_admit(
+            v_before, v_window, p_data, p_schema_digests, p_data_errors);
         SELECT count(*) INTO v_open FROM unnest(v_items) AS i WHERE i.status IS NULL;
         IF v_open < v_undecided THEN
             v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);

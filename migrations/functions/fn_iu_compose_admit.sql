@@ -1,14 +1,17 @@
 -- grant: owner only
 -- Takes the locks of the undecided items - gates, actors, families, each sorted - and decides what
 -- needs no claim: closed gates, actors whose work is being rolled back, templates that can't be
--- composed from, and dry runs that would have gone through. What is left undecided may be claimed.
+-- composed from, data that does not satisfy its template's schema, and dry runs that would have gone
+-- through. What is left undecided may be claimed.
 --   p_window  the call carries its own gate window: closed gates admit it, sealed ones do not
+--   p_data, p_schema_digests, p_data_errors  see fn_iu_auto_instantiate_many
 -- Verdicts are found once for all items of a kind: one actor, mode, template and require_current.
 -- Raises PF413 when live items name more than 64 actors, or all items more than 256 families: each
 -- is an entry of the server's lock table, and 15,000 of them exhausted it. Families that do not
 -- exist are not locked, for anybody can name any number of them.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_admit(
-    p_items iu_core.iu_compose_item[], p_window boolean)
+    p_items iu_core.iu_compose_item[], p_window boolean, p_data text[], p_schema_digests text[],
+    p_data_errors text[])
 RETURNS iu_core.iu_compose_item[]
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -66,7 +69,7 @@ BEGIN
                    k.template_id, i.request_id, i.template_ref, i.event_type, i.suffix, i.actor,
                    i.emit_mode, i.data_digest, k.composition_digest, i.require_current,
                    i.allowed_actors, i.principal, i.lease_ids, k.warnings, k.details,
-                   k.template_key, i.family_key, k.piece_count
+                   k.template_key, i.family_key, k.piece_count, k.schema_digest
                )::iu_core.iu_compose_item END ORDER BY i.ordinal)
           INTO v_items
           FROM unnest(p_items) AS i
@@ -74,6 +77,13 @@ BEGIN
                  ON i.status IS NULL AND k.template_ref = i.template_ref AND k.actor = i.actor
                 AND k.emit_mode = i.emit_mode AND k.require_current = i.require_current;
     END IF;
+    FOREACH v_kind IN ARRAY v_verdicts LOOP
+        IF v_kind.schema_digest IS NOT NULL THEN
+            v_items := iu_core.fn_iu_compose_data(
+                v_items, p_data, p_schema_digests, p_data_errors);
+            EXIT;
+        END IF;
+    END LOOP;
 
     RETURN CASE WHEN v_leases = '{}' THEN v_items
                 ELSE iu_core.fn_iu_lease_allot(v_items, v_leases) END;

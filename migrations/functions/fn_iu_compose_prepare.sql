@@ -42,7 +42,8 @@ BEGIN
                     THEN jsonb_build_object('errors', iu_core.fn_iu_compose_input_errors(w.wrong))
                     WHEN i.emit_mode IS NULL OR i.emit_mode NOT IN ('dry_run', 'live')
                     THEN jsonb_build_object('emit_mode', i.emit_mode) END,
-               t.template_key, CASE WHEN t.family_exists THEN t.family_key END, t.piece_count
+               t.template_key, CASE WHEN t.family_exists THEN t.family_key END, t.piece_count,
+               t.schema_digest
            )::iu_core.iu_compose_item ORDER BY i.ordinal)
       INTO v_items
       FROM (SELECT u.ordinal, p_event_ids[u.ordinal] AS event_id,

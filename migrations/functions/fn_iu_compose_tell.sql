@@ -1,5 +1,5 @@
 -- grant: owner only
--- Writes the refused and the dry items to the command record.
+-- Writes the refused and the dry items to the command record; not those that are still to be judged.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_tell(p_items iu_core.iu_compose_item[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -23,7 +23,7 @@ BEGIN
       INTO v_outcomes, v_codes, v_subjects, v_templates, v_actors, v_principals, v_requests, v_details
       FROM (SELECT i.*, iu_core.fn_iu_compose_would_be(i.emit_mode, i.status) AS would_be
               FROM unnest(p_items) AS i) AS r
-     WHERE r.would_be IS NOT NULL OR r.status NOT IN ('ok', 'idempotent_replay');
+     WHERE r.would_be IS NOT NULL OR r.status NOT IN ('ok', 'idempotent_replay', 'data_unjudged');
     PERFORM iu_core.fn_iu_command_record_write(
         'instantiate_from_event', v_outcomes, v_codes, v_subjects, v_templates, v_actors,
         v_principals, v_requests, v_details);

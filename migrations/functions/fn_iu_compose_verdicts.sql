@@ -1,7 +1,8 @@
 -- grant: owner only
 -- The items p_kinds with what is decided of them, under the locks that the call holds, in the order
 -- of the checks: the first that fails answers. What goes through stays undecided, but for a dry run,
--- which is ok; both get their warnings, and the template as it is now.
+-- which is ok; both get their warnings, and the template as it is now. Where that has a schema, each
+-- item's data is still to be looked at: fn_iu_compose_data.
 --   p_kinds     an actor's stand together, the live ones first
 --   p_gates     the gates that are locked; p_window, the call's own window, stands for open ones
 --   p_families  the families that are locked
@@ -55,6 +56,7 @@ BEGIN
         v_kind.template_key := coalesce(v_found.template_key, v_kind.template_key);
         v_kind.composition_digest := coalesce(v_found.composition_digest, v_kind.composition_digest);
         v_kind.piece_count := coalesce(v_found.piece_count, v_kind.piece_count);
+        v_kind.schema_digest := v_found.schema_digest;
 
         CASE
             WHEN v_sealed IS NOT NULL THEN

@@ -9,5 +9,6 @@ AS $$
         i.ordinal, 'ok'::text, true, i.event_id, i.reference_id, i.instance_id, i.template_id,
         i.request_id, i.template_ref, i.event_type, i.suffix, i.actor, i.emit_mode, i.data_digest,
         i.composition_digest, i.require_current, i.allowed_actors, i.principal, i.lease_ids,
-        i.warnings, i.details, i.template_key, i.family_key, i.piece_count)::iu_core.iu_compose_item
+        i.warnings, i.details, i.template_key, i.family_key, i.piece_count,
+        i.schema_digest)::iu_core.iu_compose_item
 $$;

@@ -9,6 +9,7 @@
 --                                   is withdrawn, and superseded another family's, or a later one
 --   family_without_current          versions that count, and none of them current
 --   current_log_mismatch            the log of what was current says otherwise
+--   template_schema_mismatch        a schema is not what its digest was computed from
 --   template_without_version        no fault: marked, but without a place in a chain
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_finding_templates()
 RETURNS TABLE (kind text, subject text, expected text, actual text)
@@ -70,4 +71,9 @@ AS $$
                 coalesce(g.template_collection_id::text, 'none'), true)
            ) AS f(kind, expected, actual, applies)
      WHERE f.applies AND f.expected <> f.actual
+    UNION ALL
+    SELECT 'template_schema_mismatch', 'schema ' || s.schema_digest, s.schema_digest,
+           iu_core.fn_iu_template_schema_digest(s.schema::text)
+      FROM iu_core.iu_template_schema AS s
+     WHERE s.schema_digest <> iu_core.fn_iu_template_schema_digest(s.schema::text)
 $$;

@@ -1,6 +1,8 @@
 -- grant: owner only
 -- The registry of advisory-lock classes: the first of the two integers of every advisory lock
 -- that the factory takes. Locks are taken in this order, and sorted within a class:
+--   event_rules  shared by taking events in; exclusive by whatever changes types, routes or what
+--           is done with unknown types
 --   gate    shared by whoever a gate guards; exclusive only by the drain that follows a closing
 --   actor   shared by composing, and by the plan of a rollback; exclusive by the rollback
 --   family  shared by composing; exclusive by whatever changes a version chain
@@ -13,7 +15,8 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)
 RETURNS integer
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT CASE p_class WHEN 'gate'   THEN 718100
+    SELECT CASE p_class WHEN 'event_rules' THEN 718050
+                        WHEN 'gate'   THEN 718100
                         WHEN 'actor'  THEN 718200
                         WHEN 'family' THEN 718300
            END

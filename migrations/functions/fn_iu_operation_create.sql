@@ -9,11 +9,13 @@
 --   p_requests         per item a JSON object: event_id, event_type, template, suffix, actor,
 --                      emit_mode, reason, data (RFC 8785 text), require_current; as the arrays of
 --                      fn_iu_auto_instantiate_many. Their places are the items' ordinals, from 1.
+--   p_schema_digests, p_data_errors  what judging the items' data came to, as there
 -- Answers {"status": "ok" | "idempotent_replay", "operation_id"}, or a recorded refusal:
 -- invalid_input for no items, idempotency_conflict. Raises PF413 beyond 100,000 items.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_operation_create(
     p_operation_id uuid, p_principal text, p_actor text, p_allowed_actors text, p_request_id uuid,
-    p_idempotency_key text, p_request_digest text, p_reason text, p_requests text[])
+    p_idempotency_key text, p_request_digest text, p_reason text, p_requests text[],
+    p_schema_digests text[] DEFAULT NULL, p_data_errors text[] DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
@@ -37,9 +39,11 @@ BEGIN
     IF v_known IS NOT NULL THEN
         RETURN v_known;
     END IF;
-    INSERT INTO iu_core.iu_operation_item (operation_id, ordinal, request)
-    SELECT p_operation_id, r.ordinal, r.request::json
-      FROM unnest(p_requests) WITH ORDINALITY AS r(request, ordinal);
+    INSERT INTO iu_core.iu_operation_item
+           (operation_id, ordinal, request, schema_digest, data_errors)
+    SELECT p_operation_id, r.ordinal, r.request::json, r.schema_digest, r.data_errors::json
+      FROM unnest(p_requests, p_schema_digests, p_data_errors)
+           WITH ORDINALITY AS r(request, schema_digest, data_errors, ordinal);
     RETURN jsonb_build_object('status', 'ok', 'operation_id', p_operation_id);
 END
 $$;

@@ -41,6 +41,9 @@ BEGIN
         PERFORM iu_core.fn_iu_config_note(
             p_key, 'set', jsonb_build_object('before', v_before, 'after', p_value), v_now,
             p_reason, p_actor, p_principal, p_request_id);
+        IF p_key = 'iu_core.unknown_event_types' THEN
+            PERFORM iu_core.fn_iu_event_rules_change();
+        END IF;
     END IF;
     RETURN jsonb_build_object('status', 'ok', 'changed', v_before <> p_value, 'value', p_value,
                               'at', v_now);

@@ -1,7 +1,8 @@
 -- grant: owner only
 -- fn_iu_template_create without its last resort: raises its refusals.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_create_work(
-    p_family_key text, p_title text, p_description text, p_pieces jsonb, p_reason text, p_actor text)
+    p_family_key text, p_title text, p_description text, p_pieces jsonb, p_reason text, p_actor text,
+    p_schema text, p_empty_data_errors json)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -29,7 +30,8 @@ BEGIN
     v_now := iu_core.fn_iu_now();
     v_collection := iu_core.fn_iu_template_publish(
         iu_core.fn_iu_template_family_touch(p_family_key, p_title, p_description, p_actor, v_now),
-        p_family_key || '/v1', v_roles, v_digests, p_pieces, p_actor, p_reason, v_now);
+        p_family_key || '/v1', v_roles, v_digests, p_pieces,
+        iu_core.fn_iu_template_schema_store(p_schema), p_empty_data_errors, p_actor, p_reason, v_now);
     RETURN jsonb_build_object(
         'status', 'ok', 'template_collection_id', v_collection, 'warnings', '[]'::jsonb);
 END

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_find(
     OUT reference_id uuid, OUT template_collection_id uuid, OUT template_key text,
     OUT family_key text, OUT version_status text, OUT composition_digest text,
     OUT piece_count integer, OUT is_marked boolean, OUT collection_exists boolean,
-    OUT family_exists boolean)
+    OUT family_exists boolean, OUT schema_digest text)
 RETURNS record
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -18,9 +18,9 @@ BEGIN
     IF p_ref ~ '^tpl:[a-z0-9-]+:[a-z0-9-]+$' THEN
         family_key := p_ref;
         SELECT f.family_id, m.template_collection_id, m.template_key, v.status,
-               m.composition_digest, m.piece_count
+               m.composition_digest, m.piece_count, m.schema_digest
           INTO reference_id, template_collection_id, template_key, version_status,
-               composition_digest, piece_count
+               composition_digest, piece_count, schema_digest
           FROM iu_core.iu_collection_template_family AS f
           LEFT JOIN iu_core.iu_collection_template_version AS v
                  ON v.family_id = f.family_id AND v.status = 'current'
@@ -33,9 +33,9 @@ BEGIN
         v_key := translate(p_ref, '@', '/');
         family_key := split_part(v_key, '/', 1);
         SELECT m.template_collection_id, m.template_collection_id, m.template_key, v.status,
-               m.composition_digest, m.piece_count
+               m.composition_digest, m.piece_count, m.schema_digest
           INTO reference_id, template_collection_id, template_key, version_status,
-               composition_digest, piece_count
+               composition_digest, piece_count, schema_digest
           FROM iu_core.iu_collection_template_registry AS m
           LEFT JOIN iu_core.iu_collection_template_version AS v
                  ON v.template_collection_id = m.template_collection_id
@@ -49,9 +49,10 @@ BEGIN
 
     ELSIF p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
         SELECT m.template_collection_id, m.template_collection_id, m.template_key, v.status,
-               m.composition_digest, m.piece_count, split_part(m.template_key, '/', 1)
+               m.composition_digest, m.piece_count, m.schema_digest,
+               split_part(m.template_key, '/', 1)
           INTO reference_id, template_collection_id, template_key, version_status,
-               composition_digest, piece_count, family_key
+               composition_digest, piece_count, schema_digest, family_key
           FROM iu_core.iu_collection_template_registry AS m
           LEFT JOIN iu_core.iu_collection_template_version AS v
                  ON v.template_collection_id = m.template_collection_id

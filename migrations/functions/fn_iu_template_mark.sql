@@ -3,6 +3,7 @@
 -- {"status": "ok", "template_collection_id", "warnings"}. It has no place in a version chain until
 -- fn_iu_template_register_version gives it one, but can be composed from, and keeps its units in use.
 --   p_template_key   such as tpl:file:status-report/v1, also with @v1
+--   p_schema, p_empty_data_errors  as in fn_iu_template_create
 --   warnings         unit_superseded: it holds a unit that has a revision
 -- Takes the lock of the key's family.
 -- Refusals: invalid_input (also: the collection is an instance), template_authoring_gate_closed,
@@ -10,7 +11,8 @@
 -- already_exists (the collection is marked, or the key is taken).
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_mark(
     p_collection_id uuid, p_template_key text, p_reason text,
-    p_actor text, p_principal text, p_request_id uuid)
+    p_actor text, p_principal text, p_request_id uuid, p_schema text DEFAULT NULL,
+    p_empty_data_errors json DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
@@ -19,7 +21,8 @@ DECLARE
     v_code    text;
     v_details text;
 BEGIN
-    RETURN iu_core.fn_iu_template_mark_work(p_collection_id, p_template_key, p_reason, p_actor);
+    RETURN iu_core.fn_iu_template_mark_work(
+        p_collection_id, p_template_key, p_reason, p_actor, p_schema, p_empty_data_errors);
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

@@ -1,7 +1,8 @@
 -- grant: owner only
 -- fn_iu_template_mark without its last resort: raises its refusals.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_mark_work(
-    p_collection_id uuid, p_template_key text, p_reason text, p_actor text)
+    p_collection_id uuid, p_template_key text, p_reason text, p_actor text, p_schema text,
+    p_empty_data_errors json)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -29,8 +30,9 @@ BEGIN
 
     INSERT INTO iu_core.iu_collection_template_registry
            (template_collection_id, template_key, composition_digest, piece_count,
-            marked_by, marked_at, reason)
+            schema_digest, empty_data_errors, marked_by, marked_at, reason)
     VALUES (p_collection_id, v_key, v_collection.composition_digest, cardinality(v_digests),
+            iu_core.fn_iu_template_schema_store(p_schema), p_empty_data_errors,
             p_actor, iu_core.fn_iu_now(), coalesce(p_reason, ''))
         ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN

@@ -1,17 +1,22 @@
 -- grant: owner only
--- The list of pieces that a family's next version would have: p_pieces as it stands, or the current
--- version's list after p_edits (the empty list, where the family has no current version).
--- Raises unit_not_found, invalid_input (an edit's position), and no_change when the list is the
+-- What a family's next version would be. Its list of pieces: p_pieces as it stands, or the current
+-- version's list after p_edits (the empty list, where the family has no current version). Its schema:
+-- p_schema, or with p_keeps_schema the current version's.
+-- Raises unit_not_found, invalid_input (an edit's position), and no_change when list and schema are the
 -- current one's. The caller holds the family's lock.
---   carried   the digests that the current version uses
+--   carried             the digests that the current version uses
+--   parameters_changed  whether the schema is not the current version's
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_template_version_draft(
-    p_family_id uuid, p_pieces jsonb, p_edits jsonb, p_specs jsonb,
-    OUT roles text[], OUT digests text[], OUT carried text[], OUT current_key text)
+    p_family_id uuid, p_pieces jsonb, p_edits jsonb, p_specs jsonb, p_keeps_schema boolean,
+    p_schema text, p_empty_data_errors json,
+    OUT roles text[], OUT digests text[], OUT carried text[], OUT current_key text,
+    OUT schema_digest text, OUT empty_data_errors json, OUT parameters_changed boolean)
 RETURNS record
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     v_current_digest text;
+    v_current_schema text;
     v_old_roles      text[];
     v_new_roles      text[];
     v_new_digests    text[];
@@ -21,7 +26,8 @@ BEGIN
       INTO v_new_roles, v_new_digests
       FROM iu_core.fn_iu_piece_specs_read(p_specs) AS s;
 
-    SELECT r.template_key, r.composition_digest INTO current_key, v_current_digest
+    SELECT r.template_key, r.composition_digest, r.schema_digest, r.empty_data_errors
+      INTO current_key, v_current_digest, v_current_schema, empty_data_errors
       FROM iu_core.iu_collection_template_version AS v
       JOIN iu_core.iu_collection_template_registry AS r
         ON r.template_collection_id = v.template_collection_id
@@ -41,7 +47,14 @@ BEGIN
           FROM iu_core.fn_iu_piece_list_edit(
                    v_old_roles, carried, p_edits, v_new_roles, v_new_digests) AS e;
     END IF;
-    IF iu_core.fn_iu_composition_digest(roles, digests) = v_current_digest THEN
+    schema_digest := v_current_schema;
+    IF NOT p_keeps_schema THEN
+        schema_digest := iu_core.fn_iu_template_schema_digest(p_schema);
+        empty_data_errors := p_empty_data_errors;
+    END IF;
+    parameters_changed := schema_digest IS DISTINCT FROM v_current_schema;
+    IF iu_core.fn_iu_composition_digest(roles, digests) = v_current_digest
+       AND NOT parameters_changed THEN
         PERFORM iu_core.fn_iu_raise_refusal(
             'no_change', jsonb_build_object('template_key', current_key));
     END IF;

@@ -21,6 +21,8 @@ SELECT e.instance_collection_id,
        e.request_id,
        e.composed_at,
        e.data_digest,
+       encode(sha256(convert_to(c.composition_digest || E'\n' || e.data_digest || E'\n', 'UTF8')), 'hex')
+           AS product_digest,
        coalesce(e.warnings, '{}') AS warnings,
        p.piece_count AS pieces_attached,
        c.composition_digest,

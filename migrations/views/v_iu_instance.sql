@@ -1,8 +1,9 @@
 -- grant: iu_app
 -- Instances with their lineage. The columns of the event log (event_id to warnings, and data) are
--- NULL for an instance that no event composed; an instance whose lineage row is gone is not here
--- but in v_iu_orphan_instance. composed_at is the lineage's, which has an index by time and one by
--- template; by actor or event, v_iu_auto_instantiate_event_log is the shorter way.
+-- NULL for an instance that no event composed, and so is product_digest, which is of composition and
+-- data (docs/digests.md); an instance whose lineage row is gone is not here but in
+-- v_iu_orphan_instance. composed_at is the lineage's, which has an index by time and one by template;
+-- by actor or event, v_iu_auto_instantiate_event_log is the shorter way.
 CREATE OR REPLACE VIEW iu_core.v_iu_instance AS
 SELECT l.instance_collection_id,
        c.collection_key AS instance_key,
@@ -20,6 +21,8 @@ SELECT l.instance_collection_id,
        e.request_id,
        l.composed_at,
        e.data_digest,
+       encode(sha256(convert_to(c.composition_digest || E'\n' || e.data_digest || E'\n', 'UTF8')), 'hex')
+           AS product_digest,
        e.data,
        coalesce(e.warnings, '{}') AS warnings,
        p.piece_count AS pieces_attached,

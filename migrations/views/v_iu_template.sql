@@ -2,6 +2,7 @@
 -- One row per marked template, also those that have no place in a version chain yet.
 --   version, version_number     those of its key
 --   status                      NULL: it has no place in a version chain
+--   schema_digest               by which data is judged (v_iu_template_schema); NULL: it takes any
 --   supersedes                  the key of its predecessor in the chain
 --   family_chain_length         how many versions the chain has, withdrawn ones not counted
 --   digest_drift_from_previous  whether its pieces differ from its predecessor's; NULL: it has none
@@ -19,6 +20,7 @@ SELECT
     coalesce(f.description, '') AS description,
     r.composition_digest,
     r.piece_count,
+    r.schema_digest,
     (SELECT coalesce(jsonb_object_agg(a.axis, jsonb_build_object(
                          'unit_count', a.unit_count, 'values', a.axis_values)), '{}'::jsonb)
        FROM iu_core.iu_composition_axis AS a

@@ -160,7 +160,7 @@ async def send(service: Service, request: ExampleRequest) -> httpx.Response:
         request.path,
         params=dict(request.query),
         json=request.json,
-        headers={"If-Match": '"1"'},
+        headers={"If-Match": '"1"', "Content-Type": request.content_type},
     )
 
 

@@ -10,6 +10,9 @@ from tests.support.populated import Populated
 OF_THE_STATE = {404, 409, 412, 428}
 """Refusals that come from what is stored, not from what was sent."""
 
+OF_THE_DATA = {"receive_webhook", "post_events"}
+"""An example is not signed with this source's secret, and of no type that is known here."""
+
 
 async def test_every_example_of_a_request_can_be_sent(populated: Populated) -> None:
     headers = {"Authorization": f"Bearer {populated.keys['admin']}"}
@@ -17,8 +20,13 @@ async def test_every_example_of_a_request_can_be_sent(populated: Populated) -> N
         refused = {}
         for request in example_requests(create_app(Settings())):
             answer = await admin.request(
-                request.method, request.path, params=request.query, json=request.json
+                request.method,
+                request.path,
+                params=request.query,
+                json=request.json,
+                headers={"Content-Type": request.content_type},
             )
-            if not answer.is_success and answer.status_code not in OF_THE_STATE:
+            of_the_data = request.operation_id in OF_THE_DATA and answer.status_code in {401, 422}
+            if not (answer.is_success or answer.status_code in OF_THE_STATE or of_the_data):
                 refused[request.operation_id] = answer.text
     assert refused == {}

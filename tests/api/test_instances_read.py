@@ -1,5 +1,7 @@
 """`GET /instances…`: exact JSON, and who may read what."""
 
+import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -51,6 +53,17 @@ def shown(item: Item, template: Template, answer: dict[str, Any]) -> dict[str, A
     }
 
 
+def filled(template: Template, data: str) -> dict[str, Any]:
+    """What one instance is shown with beside that: data, given as RFC 8785 text, and digests."""
+    data_digest = hashlib.sha256(data.encode()).hexdigest()
+    product = f"{template.composition_digest}\n{data_digest}\n"
+    return {
+        "data": json.loads(data),
+        "data_digest": data_digest,
+        "product_digest": hashlib.sha256(product.encode()).hexdigest(),
+    }
+
+
 def in_z(moment: datetime) -> str:
     """RFC 3339 in UTC, as the service writes it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -83,7 +96,8 @@ async def test_an_instance_is_shown_with_its_data(
     answer = await compose_one(owner, item)
     read = await service.producer.get(f"/instances/{answer['instance_collection_id']}")
     assert read.status_code == 200
-    assert read.json() == shown(item, template, answer) | {"data": {"n": 1.5, "name": "Ada"}}
+    assert item.data is not None
+    assert read.json() == shown(item, template, answer) | filled(template, item.data)
 
 
 async def test_the_location_of_a_composed_instance_leads_to_it(
@@ -94,7 +108,7 @@ async def test_the_location_of_a_composed_instance_leads_to_it(
     read = await service.producer.get(composed.headers["location"])
     document = composed.json()
     del document["outcome"]
-    assert read.json() == document | {"data": {}}
+    assert read.json() == document | filled(template, "{}")
 
 
 async def test_an_instance_of_no_event_is_shown_without_one(
@@ -134,7 +148,8 @@ async def test_an_instance_of_no_event_is_shown_without_one(
     }
     assert (await service.viewer.get("/instances")).json()["items"] == [expected]
     path = f"/instances/{instance}"
-    assert (await service.viewer.get(path)).json() == expected | {"data": None}
+    of_the_event = dict.fromkeys(("data", "data_digest", "product_digest"))
+    assert (await service.viewer.get(path)).json() == expected | of_the_event
     verified = (await service.viewer.get(f"{path}/verify")).json()
     assert (verified["holds"], verified["data_digest"]) == (True, None)
     refused = await service.producer.get(path)

@@ -24,6 +24,6 @@ async def test_who_finds_that_the_next_version_is_there_meanwhile_leaves_it(
     seeded = await load_seeds(service.admin)
 
     (other,) = others
-    assert len(seeded.made + other.made) == 4
+    assert len(seeded.made + other.made) == 6
     listed = (await service.admin.get("/templates")).json()["items"]
     assert sorted(one["template_key"] for one in listed) == sorted(seeded.made + other.made)

@@ -49,6 +49,7 @@ async def test_a_piece_is_made_once_and_known_ever_after(
         "created_by": "operator-bot",
         "created_at": made["created_at"],
         "body": "Welcome",
+        "variables": [],
     }
     assert made == {**piece, "known": False, "warnings": []}
 
@@ -147,6 +148,7 @@ async def test_a_piece_is_revised(service: Service) -> None:
         "created_by": "operator-bot",
         "created_at": new["created_at"],
         "body": "Welcome, all.",
+        "variables": [],
     }
     before = (await service.viewer.get(f"/pieces/{old['unit_id']}")).json()
     assert (before["life"], before["superseded_by_unit_id"]) == ("superseded", new["unit_id"])
@@ -262,8 +264,9 @@ async def test_pieces_are_listed_newest_first_and_filtered(service: Service) -> 
         await make(service, "50% of Beta", life="draft"),
         await make(service, "gamma", media_type="text/html"),
     ]
+    of_the_whole = {"body", "variables", "known", "warnings"}
     summaries = [
-        {name: value for name, value in piece.items() if name not in {"body", "known", "warnings"}}
+        {name: value for name, value in piece.items() if name not in of_the_whole}
         for piece in reversed(made)
     ]
 

@@ -44,7 +44,13 @@ REJECTED = ["400", "401", "403", "404", "405", "406", "409", "410", "412", "413"
 
 # Their paths are also paths of operations with a parameter, which have other methods: GET
 # /templates/mark reads the template `mark`.
-SHADOWED = ("mark_template", "instantiate_from_event", "instantiate_bulk", "close_all_gates")
+SHADOWED = (
+    "mark_template",
+    "instantiate_from_event",
+    "instantiate_bulk",
+    "close_all_gates",
+    "refire_events",
+)
 
 # Where values are put that are there, so that requests get further than "not found".
 PLACES = {
@@ -56,6 +62,10 @@ PLACES = {
     "path.lease_id": "lease_id",
     "path.key_id": "key_id",
     "path.code": "code",
+    "path.event_id": "event_id",
+    "path.event_type": "event_type",
+    "path.route_id": "route_id",
+    "path.name": "name",
     "query.against": "ref",
     "query.template": "template",
     "query.family": "family",
@@ -120,6 +130,12 @@ def settings_of(populated: Populated, scope: str, tag: str | None, examples: int
             "checks.unsupported_method.enabled = false",
             "checks.allow_header_conformance.enabled = false",
         ]
+    # Of a batch each event is refused for itself.
+    lines += [
+        "[[operations]]",
+        'include-operation-id = "post_events"',
+        "checks.negative_data_rejection.enabled = false",
+    ]
     return "\n".join(lines)
 
 

@@ -37,7 +37,7 @@ def test_the_same_event_again_answers_the_same_instance(cli: Cli) -> None:
 
 
 def test_without_an_event_there_is_a_new_one_each_time(cli: Cli) -> None:
-    events = {cli.json("instantiate", "tpl:wf:onboarding")["event_id"] for _ in range(2)}
+    events = {cli.json("instantiate", TEMPLATE)["event_id"] for _ in range(2)}
     assert len(events) == 2
 
 
@@ -54,7 +54,7 @@ def test_every_option_reaches_the_service(cli: Cli) -> None:
     assert cli.json("instantiate", superseded)["warnings"] == ["template_superseded"]
     lines = cli.refusal("instantiate", superseded, "--require-current", code=6)
     assert lines[0].startswith("template_superseded: ")
-    assert "  current: tpl:wf:onboarding/v2" in lines
+    assert "  current: tpl:wf:onboarding/v3" in lines
 
 
 def test_a_dry_run_says_what_would_come(cli: Cli) -> None:
@@ -66,7 +66,7 @@ def test_a_dry_run_says_what_would_come(cli: Cli) -> None:
     done = cli(*refused, code=6)
     assert done.out == ""
     assert done.err.startswith("It would be refused. template_superseded: ")
-    assert "  current: tpl:wf:onboarding/v2\n" in done.err
+    assert "  current: tpl:wf:onboarding/v3\n" in done.err
     document = cli.json(*refused, code=6)
     assert (document["outcome"], document["would_be"]) == ("dry_run", "refused")
 

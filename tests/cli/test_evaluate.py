@@ -77,8 +77,10 @@ def test_it_says_what_there_is_and_where(evaluation: Hosting, directory: Path) -
     assert (
         "  Templates   tpl:wf:onboarding/v1, loaded now\n"
         "              tpl:wf:onboarding/v2, loaded now\n"
+        "              tpl:wf:onboarding/v3, loaded now\n"
         "              tpl:file:status-report/v1, loaded now\n"
         "              tpl:file:status-report/v2, loaded now\n"
+        "              tpl:file:status-report/v3, loaded now\n"
     ) in said
     assert said.endswith("\nCtrl-C stops the service and its database; the data stays in var.\n")
     assert max(len(line) for line in said.splitlines() if "gate close" not in line) <= 100
@@ -179,7 +181,7 @@ def test_a_program_is_told_in_a_document(settings: dict[str, str], tmp_path: Pat
     assert document["admin_key_file"] == str(tmp_path / "data" / "admin.key")
     assert leases(document) == set(GATES)
     assert document["templates"] == {
-        "made": [f"{family}/v{number}" for family in TEMPLATES for number in (1, 2)],
+        "made": [f"{family}/v{number}" for family in TEMPLATES for number in (1, 2, 3)],
         "there": [],
     }
     assert document["url"].startswith("http://127.0.0.1:")
@@ -190,7 +192,7 @@ def test_a_program_is_told_in_a_document(settings: dict[str, str], tmp_path: Pat
 def test_a_second_run_finds_what_the_first_one_left(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    order = ("instantiate", TEMPLATES[0], "--event-id", str(EVENT_ID), "--json")
+    order = ("instantiate", f"{TEMPLATES[0]}/v2", "--event-id", str(EVENT_ID), "--json")
 
     def once() -> tuple[str, Any, Any, str]:
         with hosting("evaluate", env=settings, cwd=tmp_path) as program:
@@ -226,7 +228,13 @@ def test_what_an_interrupted_run_has_not_loaded_is_loaded_by_the_next(
     onboarding, report = TEMPLATES
     assert made == [
         {"made": [f"{onboarding}/v1"], "there": []},
-        {"made": [f"{onboarding}/v2", f"{report}/v1", f"{report}/v2"], "there": []},
+        {
+            "made": [
+                *(f"{onboarding}/v{number}" for number in (2, 3)),
+                *(f"{report}/v{number}" for number in (1, 2, 3)),
+            ],
+            "there": [],
+        },
         {"made": [], "there": [onboarding, report]},
     ]
 

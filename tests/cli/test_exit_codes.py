@@ -53,7 +53,7 @@ def test_a_refusal_ends_the_command_with_the_exit_code_of_its_kind(
 
 def test_what_helps_is_a_command_where_there_is_one() -> None:
     has_a_command = re.compile(r"(GET|POST|PUT) /(templates|pieces|gates|api-keys)(?!/mark)")
-    no_command_asks = {"lease_not_found", "precondition_required"}
+    no_command_asks = {"lease_not_found", "payload_invalid", "precondition_required"}
     said = {code: explained(problem(spec)) for code, spec in CATALOGUE.items()}
     assert {code for code, text in said.items() if has_a_command.search(text)} == no_command_asks
 

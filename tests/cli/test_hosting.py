@@ -58,7 +58,7 @@ def test_a_signal_ends_it_in_order(
 
 
 def test_killed_it_is_started_again_and_finds_its_data(data: Path, tmp_path: Path) -> None:
-    order = ("instantiate", "tpl:wf:onboarding", "--event-id", str(uuid4()), "--json")
+    order = ("instantiate", "tpl:wf:onboarding/v2", "--event-id", str(uuid4()), "--json")
     outcomes = []
     for number in (signal.SIGKILL, signal.SIGTERM):
         with hosting("evaluate", "--json", env=settings(data), cwd=tmp_path) as program:
@@ -75,7 +75,7 @@ def test_two_programs_share_a_data_directory(data: Path, tmp_path: Path) -> None
     ):
         urls = [program.document()["url"] for program in (first, second)]
         made = factory(
-            "instantiate", "tpl:wf:onboarding", "--json",
+            "instantiate", "tpl:wf:onboarding/v2", "--json",
             env=settings(data, FACTORY_URL=urls[0]), cwd=tmp_path,
         ).document  # fmt: skip
         server = postmaster(data)
@@ -111,7 +111,7 @@ def test_two_programs_that_start_at_once_share_a_new_data_directory(
             env=settings(new, FACTORY_URL=documents[0]["url"]),
             cwd=tmp_path,
         ).document
-    assert len(listed[0]) == 4
+    assert len(listed[0]) == 6
     assert listed[0] == listed[1]
     made = [document["templates"]["made"] for document in documents]
     assert sorted(made[0] + made[1]) == sorted(one["template_key"] for one in listed[0])
@@ -212,7 +212,7 @@ def test_a_signal_while_the_database_is_being_made(new: Path, tmp_path: Path) ->
         wait_until((new / "postgres.new").exists, "initdb")
         ended_in_order(program, program.stop(signal.SIGINT))
     with hosting("evaluate", "--json", env=settings(new), cwd=tmp_path) as program:
-        assert len(program.document()["templates"]["made"]) == 4
+        assert len(program.document()["templates"]["made"]) == 6
 
 
 def test_a_signal_while_it_migrates(new: Path, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_signal_while_it_loads_the_examples(new: Path, tmp_path: Path) -> None
             ended_in_order(program, program.stop(signal.SIGTERM))
         wait_until(lambda: not holder.somebody_waits(), "nobody is left")
     with hosting("evaluate", "--json", env=settings(new), cwd=tmp_path) as program:
-        assert len(program.document()["templates"]["made"]) == 4
+        assert len(program.document()["templates"]["made"]) == 6
 
 
 def test_who_comes_before_it_is_up_is_answered_when_it_is(data: Path, tmp_path: Path) -> None:

@@ -79,11 +79,12 @@ def test_where_a_piece_is_used(cli: Cli) -> None:
     assert used[0].split() == ["collection", "key", "status", "position", "role"]
     assert [re.split(r"  +", line.strip()) for line in used[1:]] == [
         ["tpl:wf:onboarding/v1", "superseded", "1", "welcome"],
-        ["tpl:wf:onboarding/v2", "current", "1", "welcome"],
+        ["tpl:wf:onboarding/v2", "superseded", "1", "welcome"],
     ]
+    (piece, *_) = cli.json("template", "show", "tpl:wf:onboarding/v3")["pieces"]
     lines = cli.refusal("piece", "life", piece["unit_id"], "retired", "--reason", "x", code=6)
     assert lines[0].startswith("unit_in_use: ")
-    assert "tpl:wf:onboarding/v2" in lines[1]
+    assert "tpl:wf:onboarding/v3" in lines[1]
 
 
 def test_a_list_longer_than_a_page_is_whole(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,53 @@ def shell(command: str, cwd: Path) -> Any:
     return json.loads(done.stdout)
 
 
+def documents(command: str, cwd: Path) -> list[Any]:
+    """The JSON documents that commands print one after the other."""
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=cwd, capture_output=True, text=True, timeout=60, check=True
+    )
+    decoder, found, rest = json.JSONDecoder(), [], done.stdout
+    while rest.strip():
+        document, end = decoder.raw_decode(rest)
+        found.append(document)
+        rest = rest[end:].lstrip()
+    return found
+
+
+def test_an_event_is_sent_and_its_product_is_read(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    env = environment(FACTORY_PORT="0", FACTORY_DATA_DIR="var")
+    with hosting("evaluate", "--json", env=env, cwd=tmp_path) as program:
+        url = program.document()["url"]
+
+        def as_shown(containing: str) -> str:
+            return block("sh", containing).replace("http://127.0.0.1:8000", url)
+
+        auth, json_type = as_shown("employee-hired.json").splitlines()[0].split(" json=")
+        variables = f"{auth}; json={json_type}\n"
+        _, route, taken = documents(as_shown("employee-hired.json"), tmp_path)
+        assert [
+            (result["route_id"], result["outcome"], result["template"], result["suffix"])
+            for result in taken["results"]
+        ] == [(route["route_id"], "composed", "tpl:wf:onboarding/v3", "hire-4711")]
+        (source,) = documents(variables + as_shown("event-sources/github"), tmp_path)
+        assert (source["name"], source["signature"]) == ("github", "github")
+        subprocess.run(
+            ["sh", "-c", variables + as_shown("onboarding.pdf")],
+            cwd=tmp_path,
+            timeout=60,
+            check=True,
+        )
+        page = (tmp_path / "onboarding.html").read_text("utf-8")
+        assert "Amara Okafor" in page
+        assert (tmp_path / "onboarding.pdf").read_bytes().startswith(b"%PDF-")
+
+
 def test_the_first_curl_answers_the_instance_and_then_the_refusal(tmp_path: Path) -> None:
     env = environment(FACTORY_PORT="0", FACTORY_DATA_DIR="var")
     with hosting("evaluate", "--json", env=env, cwd=tmp_path) as program:
         url = program.document()["url"]
-        curl = block("sh", "curl").replace("http://127.0.0.1:8000", url)
+        curl = block("sh", "from-event").replace("http://127.0.0.1:8000", url)
         shown = json.loads(block("json", '"composed"'))
 
         composed = shell(curl, tmp_path)

@@ -1,5 +1,6 @@
 """A template file is read strictly, and all that is wrong with it is said at once, by line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,21 @@ edits:
             },
         ],
     }
+
+
+def test_a_file_says_what_data_is_asked_for_or_says_nothing_of_it() -> None:
+    version = """\
+family: tpl:wf:expense-approval
+reason: shorter
+edits: [{op: remove, position: 1}]
+"""
+    schema = {"type": "object", "required": ["amount"], "properties": {"amount": {"minimum": 0}}}
+    said = f"parameters: {json.dumps(schema)}\n"
+    for text in (CREATE, version):
+        assert "parameters" not in parse_template(text, "f.yaml").request_body()
+        assert parse_template(said + text, "f.yaml").request_body()["parameters"] == schema
+        nothing = parse_template("parameters: null\n" + text, "f.yaml").request_body()
+        assert nothing["parameters"] is None
 
 
 def test_the_body_is_kept_as_yaml_hands_it_over() -> None:
@@ -245,6 +261,10 @@ edits:
         (
             VERSION.replace("position: 1", "position: " + "9" * 5000),
             [f"f.yaml:5: '{'9' * 40}' is no number: put it in quotes"],
+        ),
+        (
+            VERSION + "parameters: [a]\n",
+            ["f.yaml:6: parameters must be a mapping: lines of the form name: value"],
         ),
         (VERSION + "? [a]\n: b\n", ["f.yaml:6: a key must be text"]),
         (VERSION + "<<: {a: b}\n", ["f.yaml:6: << is not known here"]),

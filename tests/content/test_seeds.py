@@ -1,5 +1,6 @@
 """The examples that `factory seed` loads: the two families of the requirements, worth reading."""
 
+import re
 from functools import reduce
 from importlib import resources
 from itertools import pairwise
@@ -8,6 +9,8 @@ import pytest
 
 from app.content import CreateFile, Edit, Insert, Move, Piece, Remove, VersionFile, seeds
 from app.content.reading import SEEDS
+from app.documents.liquid import parse_piece
+from app.documents.variables import may_be_missing, unknown_variables
 
 ONBOARDING = ["welcome", "preparation", "first_day", "first_month", "review"]
 STATUS_REPORT = ["status", "progress", "milestones", "risks", "next_steps"]
@@ -45,15 +48,15 @@ def roles(pieces: list[Piece]) -> list[str]:
     return [piece.role for piece in pieces]
 
 
-def test_onboarding_has_two_versions_of_five_pieces_that_differ() -> None:
-    first, second = versions()["tpl:wf:onboarding"]
+def test_the_first_two_onboardings_have_five_pieces_that_differ() -> None:
+    first, second, _ = versions()["tpl:wf:onboarding"]
 
     assert (roles(first), roles(second)) == (ONBOARDING, ONBOARDING)
     assert [a == b for a, b in zip(first, second, strict=True)] == [True, False, False, True, True]
 
 
 def test_the_status_report_gains_a_summary_and_keeps_its_five_pieces() -> None:
-    first, second = versions()["tpl:file:status-report"]
+    first, second, _ = versions()["tpl:file:status-report"]
 
     assert roles(first) == STATUS_REPORT
     assert roles(second) == ["executive_summary", *STATUS_REPORT]
@@ -67,8 +70,8 @@ def test_there_are_just_these_two_families() -> None:
 def test_every_file_is_loaded_and_a_version_after_what_it_supersedes() -> None:
     folder = resources.files("app.content") / "seeds"
 
-    assert sorted(file.name for file in folder.iterdir()) == sorted(SEEDS)
-    assert [isinstance(template, VersionFile) for template in seeds()] == [False, True] * 2
+    assert {file.name for file in folder.iterdir()} == set(SEEDS)
+    assert [isinstance(template, VersionFile) for template in seeds()] == [False, True, True] * 2
 
 
 def test_no_content_stands_twice() -> None:
@@ -78,25 +81,48 @@ def test_no_content_stands_twice() -> None:
         for piece in {piece.title: piece for pieces in chain for piece in pieces}.values()
     ]
 
-    assert len(set(contents)) == len(contents) == 13
+    assert len(set(contents)) == len(contents) == 27
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [piece for chain in versions().values() for pieces in chain for piece in pieces],
-    ids=lambda piece: piece.role,
-)
-def test_a_piece_is_markdown_that_can_be_used_as_it_is(piece: Piece) -> None:
+def pieces_of(*numbers: int) -> list[Piece]:
+    return [
+        piece for chain in versions().values() for number in numbers for piece in chain[number - 1]
+    ]
+
+
+def assert_well_formed(piece: Piece) -> None:
+    assert piece.media_type == "text/markdown"
+    assert piece.axes
+    # Every row of a table has as many cells as its head, or it is shown wrongly.
+    without_placeholders = re.sub(r"\{[{%].*?[%}]\}", "", piece.body)
+    for above, line in pairwise(without_placeholders.splitlines()):
+        if above.startswith("|") and line.startswith("|"):
+            assert line.count("|") == above.count("|"), line
+
+
+@pytest.mark.parametrize("piece", pieces_of(1, 2), ids=lambda piece: piece.role)
+def test_a_piece_of_advice_can_be_used_as_it_is(piece: Piece) -> None:
     lines = piece.body.splitlines()
 
-    assert piece.media_type == "text/markdown"
+    assert_well_formed(piece)
     assert lines[0].startswith("# ")
     assert 150 <= len(piece.body.split()) <= 400
     # A table for who, when and what; blanks to be filled come with data, not with the text.
     assert any(set(line) == set("|-") for line in lines)
     assert not any(blank in piece.body for blank in ("{{", "TBD", "Lorem", "XXX", "<name"))
-    assert piece.axes
-    # Every row of a table has as many cells as its head, or it is shown wrongly.
-    for above, line in pairwise(lines):
-        if above.startswith("|") and line.startswith("|"):
-            assert line.count("|") == above.count("|"), line
+
+
+@pytest.mark.parametrize("piece", pieces_of(3), ids=lambda piece: piece.role)
+def test_a_piece_of_a_document_is_filled_with_what_its_parameters_have(piece: Piece) -> None:
+    assert_well_formed(piece)
+    assert parse_piece(piece.body).variables
+    assert not any(blank in piece.body for blank in ("TBD", "Lorem", "XXX", "<name"))
+
+
+def test_the_documents_ask_for_nothing_that_valid_data_may_lack() -> None:
+    for template in seeds():
+        if isinstance(template, VersionFile) and template.parameters is not None:
+            pieces = versions()[template.family][-1]
+            variables = [v for piece in pieces for v in parse_piece(piece.body).variables]
+            assert unknown_variables(variables, template.parameters) == []
+            assert may_be_missing(variables, template.parameters) == []

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import CATALOGUE, main
 from app.refusals.conflicts import CONFLICTS
+from app.refusals.events import EVENTS
 from app.refusals.gates import GATES
 from app.refusals.missing import MISSING
 from app.refusals.models import PROBLEM_MODELS, example, merged, refusals
@@ -26,6 +27,7 @@ DECIDED = {
     "actor_not_allowed": (403,),
     "invalid_input": (422, 400),
     "invalid_emit_mode": (422,),
+    "payload_invalid": (422,),
     "idempotency_conflict": (422,),
     "template_collection_not_found": (404,),
     "live_gate_closed": (409,),
@@ -70,7 +72,7 @@ def test_the_module_writes_the_document_by_itself() -> None:
 
 
 def test_no_code_is_catalogued_twice() -> None:
-    groups = (CALLERS, INPUTS, MISSING, GATES, CONFLICTS, UNAVAILABLE)
+    groups = (CALLERS, INPUTS, MISSING, EVENTS, GATES, CONFLICTS, UNAVAILABLE)
     assert [spec.code for group in groups for spec in group] == list(CATALOGUE)
 
 

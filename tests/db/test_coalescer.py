@@ -15,12 +15,13 @@ import asyncpg
 import pytest
 
 from app.db import engine
-from app.db.composing import ComposeItem
+from app.db.composing import ComposeItem, compose_many
 from app.db.limits import COALESCED, Limits
 from app.errors import Refusal
 from app.metrics import Metrics
 from app.services import coalescer as coalescing
 from app.services.coalescer import CONNECTIONS, FLIGHTS, Coalescer
+from app.services.composing import Composer
 from tests.support.composing import an_item
 from tests.support.databases import Connect, Database
 from tests.support.interleaving import DEADLINE, wait_until
@@ -48,11 +49,11 @@ async def template(owner: asyncpg.Connection) -> Template:
 
 
 @asynccontextmanager
-async def coalescing_on(url: str, call: Limits = COALESCED) -> AsyncIterator[Coalescer]:
+async def coalescing_on(url: str, call: Limits = COALESCED) -> AsyncIterator[Composer]:
     """A coalescer with pools of its own, as the application makes them."""
     together = engine.Database(url, pool_size=CONNECTIONS, call=call, repeats_blocked=False)
     alone = engine.Database(url, pool_size=10, call=PATIENT)
-    coalescer = Coalescer(together, alone, Metrics())
+    coalescer = Coalescer(compose_many, together, alone, Metrics())
     try:
         yield coalescer
     finally:
@@ -63,22 +64,22 @@ async def coalescing_on(url: str, call: Limits = COALESCED) -> AsyncIterator[Coa
 
 
 @pytest.fixture
-async def patient(database: Database) -> AsyncIterator[Coalescer]:
+async def patient(database: Database) -> AsyncIterator[Composer]:
     """One whose calls wait for locks."""
     async with coalescing_on(database.app_url, PATIENT) as coalescer:
         yield coalescer
 
 
 @pytest.fixture
-async def coalescer(database: Database) -> AsyncIterator[Coalescer]:
+async def coalescer(database: Database) -> AsyncIterator[Composer]:
     """One with the limits of the service."""
     async with coalescing_on(database.app_url) as coalescer:
         yield coalescer
 
 
-def asked(coalescer: Coalescer, *items: ComposeItem) -> list[Asked]:
+def asked(coalescer: Composer, *items: ComposeItem) -> list[Asked]:
     """A request for each item, all at the same moment."""
-    return [asyncio.ensure_future(coalescer.compose(item)) for item in items]
+    return [asyncio.ensure_future(coalescer.send(item)) for item in items]
 
 
 async def answers_of(requests: list[Asked]) -> list[Answer]:
@@ -110,7 +111,7 @@ class Jam:
         self._observer = observer
         self.flying: list[Asked] = []
 
-    async def build(self, coalescer: Coalescer, template: Template) -> None:
+    async def build(self, coalescer: Composer, template: Template) -> None:
         """Start a call for each flight, one by one."""
         await self._holder.execute("BEGIN")
         await self._holder.execute(
@@ -140,7 +141,7 @@ async def jam(connect: Connect, observer: asyncpg.Connection) -> Jam:
 
 
 async def test_an_idle_one_sends_a_request_at_once_and_alone(
-    coalescer: Coalescer, owner: asyncpg.Connection, template: Template
+    coalescer: Composer, owner: asyncpg.Connection, template: Template
 ) -> None:
     for _ in range(3):
         (answer,) = await answers_of(asked(coalescer, an_item(template)))
@@ -149,7 +150,7 @@ async def test_an_idle_one_sends_a_request_at_once_and_alone(
 
 
 async def test_what_arrives_while_calls_are_in_flight_goes_together(
-    patient: Coalescer, owner: asyncpg.Connection, template: Template, jam: Jam
+    patient: Composer, owner: asyncpg.Connection, template: Template, jam: Jam
 ) -> None:
     await jam.build(patient, template)
     requests = []
@@ -163,7 +164,7 @@ async def test_what_arrives_while_calls_are_in_flight_goes_together(
 
 
 async def test_each_request_keeps_its_own_outcome(
-    patient: Coalescer, owner: asyncpg.Connection, template: Template, jam: Jam
+    patient: Composer, owner: asyncpg.Connection, template: Template, jam: Jam
 ) -> None:
     known = an_item(template)
     (original,) = await answers_of(asked(patient, known))
@@ -199,7 +200,7 @@ async def test_each_request_keeps_its_own_outcome(
 
 
 async def test_who_asks_for_what_another_holds_does_not_keep_the_others(
-    coalescer: Coalescer, connect: Connect, owner: asyncpg.Connection, template: Template
+    coalescer: Composer, connect: Connect, owner: asyncpg.Connection, template: Template
 ) -> None:
     holder = await connect("owner")
     async with holder.transaction():
@@ -215,7 +216,7 @@ async def test_who_asks_for_what_another_holds_does_not_keep_the_others(
 
 
 async def test_one_that_fails_fails_alone(
-    coalescer: Coalescer,
+    coalescer: Composer,
     owner: asyncpg.Connection,
     observer: asyncpg.Connection,
     template: Template,
@@ -240,7 +241,7 @@ async def test_one_that_fails_fails_alone(
 
 
 async def test_a_client_that_goes_away_while_it_waits_is_left_out(
-    patient: Coalescer, owner: asyncpg.Connection, template: Template, jam: Jam
+    patient: Composer, owner: asyncpg.Connection, template: Template, jam: Jam
 ) -> None:
     await jam.build(patient, template)
     items = [an_item(template) for _ in range(3)]
@@ -255,7 +256,7 @@ async def test_a_client_that_goes_away_while_it_waits_is_left_out(
 
 
 async def test_a_client_that_goes_away_under_way_is_answered_truthfully_when_it_comes_back(
-    patient: Coalescer, template: Template, jam: Jam
+    patient: Composer, template: Template, jam: Jam
 ) -> None:
     await jam.build(patient, template)
     items = [an_item(template) for _ in range(2)]
@@ -270,21 +271,21 @@ async def test_a_client_that_goes_away_under_way_is_answered_truthfully_when_it_
 
 
 async def test_a_full_house_is_said_at_once(
-    patient: Coalescer, template: Template, jam: Jam, monkeypatch: pytest.MonkeyPatch
+    patient: Composer, template: Template, jam: Jam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await jam.build(patient, template)
     monkeypatch.setattr(coalescing, "MOST_UNANSWERED", FLIGHTS + 1)
     (last,) = asked(patient, an_item(template))
     await asyncio.sleep(0)
     with pytest.raises(Refusal) as refused:
-        await patient.compose(an_item(template))
+        await patient.send(an_item(template))
     assert (refused.value.code, refused.value.members) == ("overloaded", {"retry_after": 1})
     await jam.clear()
     assert set(await statuses_of([*jam.flying, last])) == {"ok"}
 
 
 async def test_who_waits_too_long_is_told_and_not_composed(
-    patient: Coalescer,
+    patient: Composer,
     owner: asyncpg.Connection,
     template: Template,
     jam: Jam,
@@ -294,7 +295,7 @@ async def test_who_waits_too_long_is_told_and_not_composed(
     monkeypatch.setattr(coalescing, "LONGEST_WAIT_S", 0.01)
     impatient = an_item(template)
     with pytest.raises(Refusal, match="waited too long") as refused:
-        await asyncio.wait_for(patient.compose(impatient), DEADLINE)
+        await asyncio.wait_for(patient.send(impatient), DEADLINE)
     assert refused.value.code == "overloaded"
     await jam.clear()
     await answers_of(jam.flying)
@@ -303,7 +304,7 @@ async def test_who_waits_too_long_is_told_and_not_composed(
 
 
 async def test_a_call_carries_no_more_actors_than_the_orchestrator_takes(
-    patient: Coalescer, owner: asyncpg.Connection, template: Template, jam: Jam
+    patient: Composer, owner: asyncpg.Connection, template: Template, jam: Jam
 ) -> None:
     await jam.build(patient, template)
     requests = asked(patient, *(an_item(template, actor=f"bot-{n}") for n in range(65)))
@@ -314,7 +315,7 @@ async def test_a_call_carries_no_more_actors_than_the_orchestrator_takes(
 
 
 async def test_a_call_carries_no_more_items_and_bytes_than_it_should(
-    patient: Coalescer,
+    patient: Composer,
     owner: asyncpg.Connection,
     template: Template,
     jam: Jam,
@@ -338,7 +339,7 @@ async def test_a_call_carries_no_more_items_and_bytes_than_it_should(
 
 
 async def test_a_dry_run_does_not_wait_for_what_writes(
-    patient: Coalescer, connect: Connect, template: Template, jam: Jam
+    patient: Composer, connect: Connect, template: Template, jam: Jam
 ) -> None:
     holder = await connect("owner")
     async with holder.transaction():
@@ -377,7 +378,7 @@ async def test_a_commit_whose_answer_was_lost_still_answers_everybody_that_it_co
     assert await together(owner) == [6]
 
 
-async def _lose_one_answer(proxy: Proxy, coalescer: Coalescer, template: Template) -> None:
+async def _lose_one_answer(proxy: Proxy, coalescer: Composer, template: Template) -> None:
     proxy.lose_answer_to("fn_iu_auto_instantiate_many")
     requests = asked(coalescer, *(an_item(template) for _ in range(6)))
     assert set(await statuses_of(requests)) == {"ok"}
@@ -385,7 +386,7 @@ async def _lose_one_answer(proxy: Proxy, coalescer: Coalescer, template: Templat
 
 
 async def test_a_gate_that_closes_is_closed_for_all_that_waits(
-    patient: Coalescer, owner: asyncpg.Connection, template: Template, jam: Jam
+    patient: Composer, owner: asyncpg.Connection, template: Template, jam: Jam
 ) -> None:
     await jam.build(patient, template)
     requests = asked(patient, *(an_item(template) for _ in range(4)))

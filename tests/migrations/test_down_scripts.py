@@ -45,6 +45,7 @@ ROWS = {
     "iu_collection_template_family": row(
         "family_id, family_key, created_by, created_at", f"{ID}, 'tpl:wf:onboarding', 'x', now()"
     ),
+    "iu_template_schema": row("schema_digest, schema", f"{DIGEST}, '{{}}'"),
     "iu_collection_template_registry": row(
         "template_collection_id, template_key, composition_digest, piece_count, marked_by,"
         " marked_at",
@@ -106,6 +107,25 @@ ROWS = {
     ),
     "iu_operation_item": row("operation_id, ordinal", f"{ID}, 1"),
     "iu_actor_fence": row("actor, operation_id, fenced_at", f"'x', {ID}, now()"),
+    "iu_sql_event_route": row(
+        "route_key, enabled, event_type_pattern, template, emit_mode, actor, principal, created_at,"
+        " updated_at, updated_by, reason",
+        "'x', true, '*', 'tpl:wf:onboarding', 'live', 'x', 'x', now(), now(), 'x', ''",
+    ),
+    "iu_event_source": row(
+        "source_name, enabled, signature, secrets, source, actor, principal, created_at,"
+        " updated_at, updated_by, reason",
+        "'x', true, 'github', '{x}', '/x', 'x', 'x', now(), now(), 'x', ''",
+    ),
+    "iu_event": row(
+        "event_id, received_at, rules_revision, depth, source, cloudevent_id, event_type, is_inert,"
+        " channel, actor, principal, content_digest, content, travelled",
+        f"{ID}, now(), 1, 0, '/x', '1', 't', false, 'http', 'x', 'x', {DIGEST}, '{{}}', '{{}}'",
+    ),
+    "iu_event_result": row(
+        "event_id, route_id, fired_at, outcome, template, suffix",
+        f"{ID}, {ID}, now(), 'composed', 'tpl:wf:onboarding/v1', ''",
+    ),
 }
 
 # What there is to lose in a table that is not empty from the first.
@@ -130,10 +150,17 @@ CHANGES = {
             VALUES ('employee.hired', 'delayed', 'system')""",
         "another lane": """UPDATE iu_core.event_type_registry SET delivery_lane = 'live'
             WHERE event_type = 'iu.template.instance_rolled_back'""",
+        "a schema": """UPDATE iu_core.event_type_registry SET data_schema = '{}'
+            WHERE event_type = 'iu.template.instance_rolled_back'""",
+        "a later version": """UPDATE iu_core.event_type_registry SET version = 2
+            WHERE event_type = 'iu.template.instance_rolled_back'""",
         "another description": """UPDATE iu_core.event_type_registry SET description = 'x'
             WHERE event_type = 'iu.template.instance_rolled_back'""",
     },
 }
+
+NO_LOSS = {"iu_event_rules"}
+"""It counts the changes of other tables, and can begin again."""
 
 LOSSES = {
     **{table: {"a row": f"INSERT INTO iu_core.{table} {values}"} for table, values in ROWS.items()},
@@ -160,11 +187,14 @@ def dropped() -> set[str]:
 
 
 async def fill_what_it_points_to(owner: asyncpg.Connection, table: str) -> None:
-    """Put a row into each table that `table` has a foreign key to, where there is none yet."""
+    """Put a row into each table that `table` must refer to, where there is none yet."""
     parents = await owner.fetch(
         """SELECT DISTINCT p.relname
-             FROM pg_constraint AS k JOIN pg_class AS p ON p.oid = k.confrelid
-            WHERE k.contype = 'f' AND k.conrelid = $1::regclass AND k.confrelid <> k.conrelid""",
+             FROM pg_constraint AS k
+             JOIN pg_class AS p ON p.oid = k.confrelid
+             JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+            WHERE k.contype = 'f' AND k.conrelid = $1::regclass AND k.confrelid <> k.conrelid
+              AND a.attnotnull""",
         f"iu_core.{table}",
     )
     for (parent,) in parents:
@@ -180,7 +210,7 @@ async def migrated_dump(unchanged_database: Database) -> str:
 
 
 def test_what_is_to_lose_is_known_of_every_table_that_a_down_script_drops() -> None:
-    assert dropped() == LOSSES.keys()
+    assert dropped() - NO_LOSS == LOSSES.keys()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.canonical_json import canonical_json
+from tests.support.authoring import AUTHORING, create_template
+from tests.support.composing import Item, compose_one
+from tests.support.rows import one_row
+from tests.support.templates import open_gates
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "digests.md"
 
 
@@ -35,15 +41,24 @@ def examples() -> list[Example]:
     return found
 
 
-CONTENTS = [example for example in examples() if "body" in example.given]
-COMPOSITIONS = [example for example in examples() if "pieces" in example.given]
+EXAMPLES = examples()
+CONTENTS = [example for example in EXAMPLES if "body" in example.given]
+COMPOSITIONS = [example for example in EXAMPLES if "pieces" in example.given]
+COMPOSITION, DATA, PRODUCT, PARAMETERS = EXAMPLES[2:]
 
 
-def test_the_document_has_three_examples() -> None:
-    assert (len(CONTENTS), len(COMPOSITIONS)) == (2, 1)
+def test_the_document_has_an_example_of_everything_that_is_digested() -> None:
+    assert [sorted(example.given) for example in EXAMPLES] == [
+        ["body", "media_type", "title"],
+        ["body", "media_type", "title"],
+        ["pieces"],
+        ["data"],
+        ["composition", "data"],
+        ["parameters"],
+    ]
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda example: example.digest[:8])
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.digest[:8])
 def test_the_command_as_it_is_printed_gives_the_digest(example: Example) -> None:
     said = subprocess.run(
         ["sh", "-c", example.command], capture_output=True, text=True, check=True
@@ -88,6 +103,38 @@ async def test_the_database_gives_the_digests(unchanged_database: Any) -> None:
             )
     finally:
         await owner.close()
+
+
+async def test_an_instance_of_the_examples_has_their_digests(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    await open_gates(owner, *AUTHORING, "composer_enabled", "auto_instantiate_enabled")
+    pieces = [
+        {"role": piece["role"], **CONTENTS[piece["content"] - 1].given}
+        for piece in COMPOSITION.given["pieces"]
+    ]
+    made = await create_template(
+        app_conn, pieces=pieces, schema=canonical_json(PARAMETERS.given["parameters"])
+    )
+    assert made["status"] == "ok"
+    asked = await one_row(app_conn, "SELECT schema_digest FROM iu_core.v_iu_template")
+    assert asked["schema_digest"] == PARAMETERS.digest
+
+    item = Item(
+        "tpl:wf:onboarding",
+        data=canonical_json(DATA.given["data"]),
+        schema_digest=PARAMETERS.digest,
+    )
+    assert (await compose_one(app_conn, item))["status"] == "ok"
+    row = await one_row(
+        app_conn,
+        "SELECT composition_digest, data_digest, product_digest FROM iu_core.v_iu_instance",
+    )
+    assert tuple(row) == (COMPOSITION.digest, DATA.digest, PRODUCT.digest)
+    assert PRODUCT.given == {
+        "composition": EXAMPLES.index(COMPOSITION) + 1,
+        "data": EXAMPLES.index(DATA) + 1,
+    }
 
 
 async def test_media_types_are_normalised_or_none(unchanged_database: Any) -> None:

@@ -12,12 +12,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.support.authoring import create_template, create_version
+from tests.support.authoring import AUTHORING, create_template, create_version
 from tests.support.composing import Item, compose_one
 from tests.support.databases import Connect
 from tests.support.gates import COMPOSER, LIVE, close, drain, lease
 from tests.support.interleaving import racing
 from tests.support.mutation import take_out
+from tests.support.parameters import DATED, NAMED, RIGHT, judged, publish_asking
 from tests.support.templates import Template, make_template, open_gates
 
 SECOND_LOOK = "v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);"
@@ -140,6 +141,34 @@ async def test_behind_a_version_that_is_being_published(
         assert answer == original | {"status": "idempotent_replay"}
     else:
         assert answer["status"] == "template_superseded"
+
+
+@either_way
+async def test_behind_a_version_that_asks_for_other_data(
+    guarded: bool,
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    third: asyncpg.Connection,
+    observer: asyncpg.Connection,
+) -> None:
+    await open_gates(owner, *AUTHORING, "composer_enabled", "auto_instantiate_enabled")
+    await publish_asking(third, NAMED)
+    item = judged(Item("tpl:wf:onboarding", data=RIGHT), NAMED)
+    composing = app_conn.transaction()
+    await composing.start()
+    original = await compose_one(app_conn, item)
+    async with racing(observer, third, publish_asking(third, DATED)) as publishing:
+        await publishing.blocked(by=app_conn)
+        async with racing(observer, second, compose_one(second, sent_again(item))) as late:
+            await late.blocked()
+            await composing.commit()
+            assert await publishing.result() == "tpl:wf:onboarding/v2"
+            answer = await late.result()
+    if guarded:
+        assert answer == original | {"status": "idempotent_replay"}
+    else:
+        assert answer["status"] == "data_unjudged"
 
 
 @pytest.mark.parametrize("guarded", [True])

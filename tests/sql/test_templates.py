@@ -75,6 +75,7 @@ async def test_a_first_version_is_current_and_every_digest_can_be_recomputed(
         ),
         "piece_count": 3,
         "supersedes": None,
+        "schema_digest": None,
         "family_chain_length": 1,
         "digest_drift_from_previous": None,
         "axes": {
@@ -230,6 +231,7 @@ async def test_a_next_version_by_edits_supersedes_by_itself(
         "status": "ok",
         "template_collection_id": answer["template_collection_id"],
         "supersedes": f"{FAMILY}/v1",
+        "parameters_changed": False,
         "warnings": [],
     }
     assert await pieces_of(app_conn, f"{FAMILY}/v2") == [
@@ -289,12 +291,14 @@ async def test_a_dry_run_shows_what_would_be_and_writes_only_its_record(
             [(name, digest_of(content(name))) for name in "bcd"]
         ),
         "piece_count": 3,
+        "schema_digest": None,
         "supersedes": f"{FAMILY}/v1",
     }
     assert answer == {
         "status": "ok",
         "warnings": [],
         "chain_revision": 1,
+        "parameters_changed": False,
         "supersedes": f"{FAMILY}/v1",
         "would_be": would_be,
         "pieces": [

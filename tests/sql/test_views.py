@@ -62,6 +62,7 @@ async def test_the_event_log_shows_the_event_the_actor_and_the_digests_of_all_th
     owner: asyncpg.Connection, reader_conn: asyncpg.Connection, v1: Template
 ) -> None:
     item = Item(v1.key, suffix="ada", actor="hr-anna", reason="new hire", data='{"n":1}')
+    data_digest = hashlib.sha256(b'{"n":1}').hexdigest()
     operation = uuid4()
     (answer,) = await compose(owner, item, operation_id=operation)
     row = await one_row(reader_conn, "SELECT * FROM iu_core.v_iu_auto_instantiate_event_log")
@@ -81,7 +82,10 @@ async def test_the_event_log_shows_the_event_the_actor_and_the_digests_of_all_th
         "operation_id": operation,
         "request_id": item.request_id,
         "composed_at": answer["composed_at"],
-        "data_digest": hashlib.sha256(b'{"n":1}').hexdigest(),
+        "data_digest": data_digest,
+        "product_digest": hashlib.sha256(
+            f"{v1.composition_digest}\n{data_digest}\n".encode()
+        ).hexdigest(),
         "warnings": [],
         "pieces_attached": 5,
         "composition_digest": v1.composition_digest,
@@ -116,8 +120,17 @@ async def test_an_instance_of_no_event_has_no_event(
     assert row["pieces_attached"] == 5
     assert row["digest_matches_template"] is True
     assert row["warnings"] == []
-    of_the_event = ("event_id", "event_type", "suffix", "actor", "emit_mode", "data", "request_id")
-    assert [row[name] for name in of_the_event] == [None] * 7
+    of_the_event = (
+        "event_id",
+        "event_type",
+        "suffix",
+        "actor",
+        "emit_mode",
+        "data",
+        "request_id",
+        "product_digest",
+    )
+    assert [row[name] for name in of_the_event] == [None] * 8
     assert await owner.fetch("SELECT * FROM iu_core.v_iu_auto_instantiate_event_log") == []
 
 

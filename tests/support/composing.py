@@ -27,6 +27,8 @@ class Item:
     allowed_actors: str | None = None
     principal: str = "test"
     request_id: UUID = field(default_factory=uuid4)
+    schema_digest: str | None = None
+    data_errors: str | None = None
 
 
 def identity(item: Item, reference_id: UUID) -> UUID:
@@ -45,7 +47,7 @@ async def compose(
     """The answers of one call."""
     rows = await connection.fetch(
         f"SELECT * FROM iu_core.{function}"
-        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         [item.event_id for item in items],
         [item.event_type for item in items],
         [item.template for item in items],
@@ -60,6 +62,8 @@ async def compose(
         [item.request_id for item in items],
         operation_id,
         window,
+        [item.schema_digest for item in items],
+        [item.data_errors for item in items],
     )
     return [dict(row) for row in rows]
 

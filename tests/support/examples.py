@@ -17,6 +17,7 @@ class ExampleRequest:
     path: str
     query: Mapping[str, Any]
     json: Any
+    content_type: str = "application/json"
 
     def __str__(self) -> str:
         """How it is named in a test's report."""
@@ -39,8 +40,12 @@ def example_requests(
             }
             content = operation.get("requestBody", {}).get("content", {})
             body = (bodies or {}).get(name)
-            if body is None and "application/json" in content:
-                body = _example(content["application/json"]["schema"], schemas)
+            none: tuple[str, dict[str, Any]] = ("application/json", {})
+            content_type, media = next(iter(content.items()), none)
+            if body is None and "examples" in media:
+                body = next(iter(media["examples"].values()))["value"]
+            elif body is None and media:
+                body = _example(media["schema"], schemas)
             yield ExampleRequest(
                 operation_id=name,
                 method=method.upper(),
@@ -49,6 +54,7 @@ def example_requests(
                 ),
                 query={key: value for (place, key), value in values.items() if place == "query"},
                 json=body,
+                content_type=content_type,
             )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 COMPOSER = "iu_core.composer_enabled"
+INTAKE = "iu_core.event_intake_enabled"
 LIVE = "iu_core.auto_instantiate_enabled"
 PIECES = "iu_core.piece_write_enabled"
 DELIVERY = "iu_core.delivery_enabled"

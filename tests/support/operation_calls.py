@@ -75,6 +75,8 @@ async def create(
         digest,
         "test",
         [order(item) for item in items],
+        [item.schema_digest for item in items],
+        [item.data_errors for item in items],
     )
 
 
@@ -116,6 +118,35 @@ async def step(
 ) -> Answer:
     """The answer of fn_iu_operation_step: one chunk."""
     return await _call(connection, "fn_iu_operation_step", operation, runner, limit, seconds)
+
+
+async def data_of(
+    connection: asyncpg.Connection, operation: UUID, *ordinals: int
+) -> dict[int, str]:
+    """What fn_iu_operation_data answers of these items."""
+    rows = await connection.fetch(
+        "SELECT * FROM iu_core.fn_iu_operation_data($1, $2)", operation, list(ordinals)
+    )
+    return {row["ordinal"]: row["data"] for row in rows}
+
+
+async def judge(
+    connection: asyncpg.Connection,
+    operation: UUID,
+    runner: UUID,
+    judged: dict[int, tuple[str, str | None]],
+    seconds: int = 60,
+) -> None:
+    """fn_iu_operation_judge: by ordinal, the schema and what was wrong."""
+    await connection.execute(
+        "SELECT iu_core.fn_iu_operation_judge($1, $2, $3, $4, $5, $6)",
+        operation,
+        runner,
+        list(judged),
+        [schema for schema, _ in judged.values()],
+        [errors for _, errors in judged.values()],
+        seconds,
+    )
 
 
 async def fail_item(

@@ -31,7 +31,14 @@ ACTOR = "iu-core-25000x-bulk"
 FAMILY = "tpl:wf:onboarding"
 LOOSE_FAMILY = "tpl:file:minutes"
 
-GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto_instantiate")
+GATES = (
+    "piece_write",
+    "lifecycle",
+    "template_authoring",
+    "composer",
+    "auto_instantiate",
+    "event_intake",
+)
 
 Known = dict[str, list[str]]
 """What is there: ids, keys and tags, by the names of the parameters that take them."""
@@ -98,6 +105,7 @@ async def _populate(owner: asyncpg.Connection, url: str, admin_key: str) -> Know
         await _make_pieces(admin, known)
         await _make_templates(admin, known)
         await _make_instances(admin, known)
+        await _take_events(admin, known)
         await _govern(admin, known)
     return known
 
@@ -211,6 +219,51 @@ async def _make_instances(admin: httpx.AsyncClient, known: Known) -> None:
     _add(known, "actor", ACTOR)
     _add(known, "plan_digest", standing["plan_digest"])
     _add(known, "planned_at", standing["planned_at"])
+
+
+async def _take_events(admin: httpx.AsyncClient, known: Known) -> None:
+    """Two routes, of which one is removed, a source, and events: composed, refused, not taken."""
+    type_, source = "employee.hired", "github"
+    schema = {"type": "object", "required": ["number"]}
+    _document(
+        await admin.put(f"/event-types/{type_}", json={"data_schema": schema, "reason": "test"})
+    )
+    routes = [
+        _document(
+            await admin.post(
+                "/event-routes",
+                json={
+                    "key": key,
+                    "enabled": True,
+                    "event_type": type_,
+                    "filter": f"data.number < {most}",
+                    "suffix": "event.id",
+                    "template": template,
+                    "reason": "test",
+                },
+            )
+        )
+        for key, most, template in (("all", 10, FAMILY), ("few", 2, "tpl:no:such"))
+    ]
+    for number in (1, 2):
+        content = {
+            "specversion": "1.0",
+            "id": str(number),
+            "source": "/hr",
+            "type": type_,
+            "data": {"number": number},
+        }
+        taken = await admin.post(
+            "/events", json=content, headers={"Content-Type": "application/cloudevents+json"}
+        )
+        _add(known, "event_id", _document(taken)["event_id"])
+    few = f"/event-routes/{routes[1]['route_id']}"
+    assert (await admin.delete(few, params={"reason": "test"})).is_success
+    order = {"signature": "github", "secrets": ["a secret of theirs"], "source": "/x"}
+    _document(await admin.put(f"/event-sources/{source}", json={**order, "reason": "test"}))
+    _add(known, "route_id", *(route["route_id"] for route in routes))
+    _add(known, "event_type", type_, "iu.template.instance_rolled_back")
+    _add(known, "name", source)
 
 
 async def _govern(admin: httpx.AsyncClient, known: Known) -> None:

@@ -18,6 +18,9 @@ BEYOND_SCHEMAS = {
     "page_token": "it belongs to one list with one set of filters",
     "family": "only a family is asked what was current then",
     "position": "it depends on how many pieces there are",
+    "secret": "what it may be depends on the kind of signature",
+    "expression": "no schema knows the grammar of CEL",
+    "reference": "no schema knows a URI reference from another text",
     "value": "what a setting may be depends on which one it is",
     "entity_tag": "schemathesis writes null in a header as a text",
     "control_character": "the names in free data have none",
@@ -28,6 +31,10 @@ BEYOND_SCHEMAS = {
 }
 SEVERAL_FIELDS = (
     "should be later than composed_from",
+    "should be later than received_from",
+    "should have either header or expression",
+    "should be a URI reference (RFC 3986), with all else percent-encoded",
+    "should be application/json, or end with +json: data fills templates",
     "goes with atomic=true: an operation passes the gates as they are",
 )
 

@@ -1,0 +1,1 @@
+"""CloudEvents from brokers into the intake that HTTP uses; with the extra `brokers`."""

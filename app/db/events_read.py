@@ -1,0 +1,136 @@
+"""Reads over the events that were taken in, and over what came of each."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    column,
+    exists,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+from app.db.engine import Transaction
+from app.db.keyset import page_query
+from app.db.rows import Row, row_of, rows_of
+
+_TIME = DateTime(timezone=True)
+_UNFINISHED = ("refused", "pending")
+
+EVENT = table(
+    "v_iu_event",
+    column("event_id", Uuid),
+    column("received_at", _TIME),
+    column("source", Text),
+    column("cloudevent_id", Text),
+    column("event_type", Text),
+    column("depth", Integer),
+    column("is_inert", Boolean),
+    column("channel", Text),
+    column("actor", Text),
+    column("principal", Text),
+    column("request_id", Uuid),
+    column("rules_revision", BigInteger),
+    column("content_digest", Text),
+    column("content", JSON),
+    column("travelled", JSON),
+    column("not_matched", JSON),
+    schema="iu_core",
+)
+RESULT = table(
+    "v_iu_event_result",
+    column("event_id", Uuid),
+    column("route_id", Uuid),
+    column("route_key", Text),
+    column("outcome", Text),
+    column("code", Text),
+    column("instance_collection_id", Uuid),
+    column("template", Text),
+    column("suffix", Text),
+    column("details", JSONB),
+    column("fired_at", _TIME),
+    column("firings", Integer),
+    schema="iu_core",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilters:
+    """What a list of events is narrowed by; None: by nothing.
+
+    `event_type_prefix` is how their types begin. `unfinished`: only those of which some route was
+    refused, or is pending.
+    """
+
+    source: str | None = None
+    event_type: str | None = None
+    event_type_prefix: str | None = None
+    received_from: datetime | None = None
+    received_to: datetime | None = None
+    unfinished: bool = False
+
+
+async def events(
+    tx: Transaction,
+    filters: EventFilters,
+    position: Sequence[Any] | None,
+    limit: int,
+    *,
+    newest_first: bool = True,
+) -> list[Row]:
+    """Events by time, and one row more than the page when there are more."""
+    query = page_query(
+        _filtered(filters),
+        [EVENT.c.received_at, EVENT.c.event_id],
+        position,
+        limit,
+        descending=newest_first,
+    )
+    return rows_of(await tx.rows(query))
+
+
+async def event(tx: Transaction, event_id: UUID) -> Row | None:
+    """One event, or None."""
+    return row_of(await tx.row(select(EVENT).where(EVENT.c.event_id == event_id)))
+
+
+async def results(tx: Transaction, event_ids: Collection[UUID]) -> list[Row]:
+    """What came of the routes of these events, by event and route."""
+    query = (
+        select(RESULT)
+        .where(RESULT.c.event_id.in_(event_ids))
+        .order_by(RESULT.c.event_id, RESULT.c.route_key, RESULT.c.route_id)
+    )
+    return rows_of(await tx.rows(query))
+
+
+def _filtered(filters: EventFilters) -> Select[Any]:
+    query = select(EVENT)
+    if filters.source is not None:
+        query = query.where(EVENT.c.source == filters.source)
+    if filters.event_type is not None:
+        query = query.where(EVENT.c.event_type == filters.event_type)
+    if filters.event_type_prefix is not None:
+        query = query.where(
+            EVENT.c.event_type.startswith(filters.event_type_prefix, autoescape=True)
+        )
+    if filters.received_from is not None:
+        query = query.where(EVENT.c.received_at >= filters.received_from)
+    if filters.received_to is not None:
+        query = query.where(EVENT.c.received_at < filters.received_to)
+    if filters.unfinished:
+        query = query.where(
+            exists().where(RESULT.c.event_id == EVENT.c.event_id, RESULT.c.outcome.in_(_UNFINISHED))
+        )
+    return query

@@ -1,0 +1,207 @@
+"""What events are judged by, as a process keeps it: types, and routes with compiled expressions.
+
+The rules have editions. A process judges events by the edition that it read last and says which
+one that was; the database takes nothing that was judged by another than the one in force, so a
+change of the rules holds for every event that is taken after it was answered.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.db import event_rules as db
+from app.db.engine import Database
+from app.db.rows import Row
+from app.events.cloudevent import CloudEvent
+from app.expressions import (
+    Expression,
+    FlawedExpressionError,
+    Prepared,
+    Verdict,
+    Wanted,
+    compile_expression,
+)
+from app.json_schema import Schema, compile_schema
+
+LONGEST_SUFFIX = 200
+"""Characters, as everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """Why an event does not take a route of its type: see app.schemas.events.Why."""
+
+    why: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a route makes of an event: the instance's suffix, and the template's parameters."""
+
+    suffix: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route with its expressions compiled."""
+
+    route_id: UUID
+    key: str
+    pattern: str
+    filter: Expression | None
+    template: str
+    suffix: Expression | None
+    mapping: Mapping[str, Expression] | None
+    emit_mode: str
+    actor: str
+    allowed_actors: str | None
+    principal: str
+
+    def is_for(self, event_type: str) -> bool:
+        """Whether its pattern is the type, or the type's beginning and an asterisk."""
+        if self.pattern.endswith("*"):
+            return event_type.startswith(self.pattern[:-1])
+        return event_type == self.pattern
+
+    def take(self, event: Prepared, data: Any) -> Taken | NotTaken:
+        """What the route makes of an event of its types, with these data."""
+        if self.filter is not None:
+            verdict = self.filter.evaluate(event)
+            if verdict.failure is not None:
+                return _not_taken("failed", verdict)
+            if not verdict.value:
+                return NotTaken("filter")
+        suffix = Verdict("") if self.suffix is None else self.suffix.evaluate(event)
+        if suffix.failure is not None:
+            return _not_taken("suffix", suffix)
+        if len(suffix.value) > LONGEST_SUFFIX or any(map(_is_control, suffix.value)):
+            return NotTaken("suffix", "should be at most 200 characters, none a control character")
+        parameters = self._parameters(event, data)
+        return parameters if isinstance(parameters, NotTaken) else Taken(suffix.value, parameters)
+
+    def _parameters(self, event: Prepared, data: Any) -> dict[str, Any] | NotTaken:
+        if self.mapping is None:
+            if data is not None and not isinstance(data, dict):
+                return NotTaken("mapping", "the event's data are no object")
+            return data or {}
+        parameters = {}
+        for name, expression in self.mapping.items():
+            verdict = expression.evaluate(event)
+            if verdict.failure is not None:
+                return _not_taken("mapping", verdict, f"{name}: ")
+            parameters[name] = verdict.value
+        return parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One edition. `schemas` holds every type that is known; None: its data may be anything."""
+
+    revision: int
+    refuses_unknown_types: bool
+    schemas: Mapping[str, Schema | None]
+    routes: tuple[Route, ...]
+
+    def routes_of(self, event_type: str) -> Iterator[Route]:
+        """The routes of a type, by key."""
+        return (route for route in self.routes if route.is_for(event_type))
+
+
+class RuleBook:
+    """The edition that a process read last. One for a process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rules: Rules | None = None
+        self._reading = asyncio.Lock()
+
+    async def current(self, *, after: Rules | None = None) -> Rules:
+        """The rules that were read last; where these are `after`, which are over, newer ones."""
+        async with self._reading:
+            if self._rules is None or self._rules is after:
+                self._rules = await self._read()
+            return self._rules
+
+    async def newest(self) -> Rules:
+        """The rules that are in force now, for whoever asks what they would make of old events."""
+        async with self._reading:
+            self._rules = await self._read()
+            return self._rules
+
+    async def _read(self) -> Rules:
+        edition, types, routes = await self._database.run(db.rules, repeatable=True)
+        # Compiling hundreds of expressions and schemas: others have their turns meanwhile.
+        return await asyncio.to_thread(_rules, edition, types, routes)
+
+
+def prepared(event: CloudEvent) -> Prepared:
+    """The event, as expressions see it: `event` are its attributes, `data` its data."""
+    attributes = event.model_dump(exclude={"data"}, exclude_none=True)
+    return Prepared({"event": attributes, "data": event.data})
+
+
+def route_of(row: Row) -> Route:
+    """The route of a row of v_iu_event_route. Raises FlawedExpressionError."""
+    mapping = row["mapping"]
+    return Route(
+        route_id=row["route_id"],
+        key=row["route_key"],
+        pattern=row["event_type_pattern"],
+        filter=_compiled(row["filter"], "bool"),
+        template=row["template"],
+        suffix=_compiled(row["suffix"], "string"),
+        mapping=mapping
+        and {name: compile_expression(text, wants="json") for name, text in mapping.items()},
+        emit_mode=row["emit_mode"],
+        actor=row["actor"],
+        allowed_actors=row["allowed_actors"],
+        principal=row["principal"],
+    )
+
+
+def flaws_of(
+    filter_: str | None, suffix: str | None, mapping: Mapping[str, str] | None
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with the expressions of a route: where, and what."""
+    wanted: list[tuple[tuple[str, ...], str | None, Wanted]] = [
+        (("filter",), filter_, "bool"),
+        (("suffix",), suffix, "string"),
+        *((("mapping", name), text, "json") for name, text in (mapping or {}).items()),
+    ]
+    for place, text, wants in wanted:
+        try:
+            _compiled(text, wants)
+        except FlawedExpressionError as flaw:
+            yield place, str(flaw)
+
+
+def _rules(edition: Row, types: list[Row], routes: list[Row]) -> Rules:
+    return Rules(
+        revision=edition["revision"],
+        refuses_unknown_types=edition["unknown_event_types"] == "refuse",
+        schemas={
+            row["event_type"]: None
+            if row["data_schema"] is None
+            else compile_schema(row["data_schema"])
+            for row in types
+        },
+        routes=tuple(route_of(row) for row in routes),
+    )
+
+
+def _compiled(text: str | None, wants: Wanted) -> Expression | None:
+    return None if text is None else compile_expression(text, wants=wants)
+
+
+def _not_taken(why: str, verdict: Verdict, place: str = "") -> NotTaken:
+    if verdict.failure == "missing":
+        return NotTaken("missing", f"{place}{verdict.path}")
+    return NotTaken(why, f"{place}{verdict.detail}")
+
+
+def _is_control(character: str) -> bool:
+    return character < " " or "\x7f" <= character <= "\x9f"

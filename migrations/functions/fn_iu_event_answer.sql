@@ -1,0 +1,28 @@
+-- grant: owner only
+-- One row per event, in ordinal order: its status, and for one that is stored what came of it. A
+-- known event is answered as it was, with what has come of it since.
+--   results      [{"route_id", "route_key", "outcome", "code", "instance_collection_id", "template",
+--                "suffix", "fired_at", "firings", "details"}], by route_key
+--   not_matched  as it stands in iu_event
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_answer(p_items iu_core.iu_event_item[])
+RETURNS TABLE (
+    ordinal integer, status text, event_id uuid, received_at timestamptz, is_inert boolean,
+    results jsonb, not_matched json, details jsonb)
+LANGUAGE sql STABLE
+AS $$
+    SELECT i.ordinal, i.status, i.event_id, e.received_at, e.is_inert,
+           coalesce(r.results, '[]'), e.not_matched, coalesce(i.details, '{}')
+      FROM unnest(p_items) AS i
+      LEFT JOIN iu_core.iu_event AS e
+             ON e.event_id = i.event_id AND i.status IN ('accepted', 'known')
+      LEFT JOIN LATERAL (
+           SELECT jsonb_agg(jsonb_build_object(
+                      'route_id', s.route_id, 'route_key', t.route_key, 'outcome', s.outcome,
+                      'code', s.code, 'instance_collection_id', s.instance_collection_id,
+                      'template', s.template, 'suffix', s.suffix, 'fired_at', s.fired_at,
+                      'firings', s.firings, 'details', s.details) ORDER BY t.route_key) AS results
+             FROM iu_core.iu_event_result AS s
+             JOIN iu_core.iu_sql_event_route AS t ON t.route_id = s.route_id
+            WHERE s.event_id = e.event_id) AS r ON true
+     ORDER BY i.ordinal
+$$;

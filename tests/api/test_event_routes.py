@@ -1,0 +1,259 @@
+"""`/event-routes` and `/event-types`: what events are judged by. Exact JSON."""
+
+from typing import Any
+from unittest.mock import ANY
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from tests.api.test_events import TYPE, event, make_route, send
+from tests.support.http import Service, problem
+from tests.support.templates import Template, make_template, open_gates
+
+
+@pytest.fixture
+async def template(service: Service, owner: asyncpg.Connection) -> Template:
+    """A template to compose from, a type that is known, and the gates open."""
+    await open_gates(owner, "composer_enabled", "auto_instantiate_enabled", "event_intake_enabled")
+    await service.operator.put(f"/event-types/{TYPE}", json={"reason": "test"})
+    return await make_template(owner)
+
+
+async def test_a_route_is_made_read_changed_and_taken_away(
+    service: Service, template: Template
+) -> None:
+    made = await make_route(service, template, filter="true")
+    path = f"/event-routes/{made['route_id']}"
+    read = await service.viewer.get(path)
+    assert (read.headers["etag"], read.json()) == ('"1"', made)
+    assert made == {
+        "route_id": ANY,
+        "key": "onboarding",
+        "enabled": True,
+        "event_type": TYPE,
+        "filter": "true",
+        "template": template.key,
+        "suffix": None,
+        "mapping": None,
+        "emit_mode": "live",
+        "description": "",
+        "revision": 1,
+        "actor": "operator-hr",
+        "principal": ANY,
+        "created_at": ANY,
+        "updated_at": ANY,
+        "updated_by": "operator-hr",
+        "reason": "test",
+    }
+    order = {"key": "all", "event_type": "*", "template": template.family, "reason": "more"}
+    stale = await service.operator.put(path, json=order, headers={"If-Match": '"7"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+    changed = await service.operator.put(path, json=order, headers={"If-Match": '"1"'})
+    assert (changed.headers["etag"], changed.json()["key"], changed.json()["actor"]) == (
+        '"2"',
+        "all",
+        "operator-bot",
+    )
+    listed = (await service.viewer.get("/event-routes")).json()
+    assert listed == {"items": [changed.json()], "next_page_token": None}
+    gone = await service.operator.delete(path, params={"reason": "test"})
+    assert gone.status_code == 204
+    missing = await service.viewer.get(path)
+    assert missing.json() == problem(
+        "event_route_not_found", missing.headers["x-request-id"], path, route=made["route_id"]
+    )
+
+
+async def test_a_route_composes_as_nobody_but_its_makers_actors(
+    service: Service, template: Template
+) -> None:
+    order = {
+        "key": "x",
+        "event_type": TYPE,
+        "template": template.key,
+        "actor": "somebody-else",
+        "reason": "test",
+    }
+    answer = await service.operator.post("/event-routes", json=order)
+    assert answer.json() == problem(
+        "actor_not_allowed", answer.headers["x-request-id"], "/event-routes", actor="somebody-else"
+    )
+
+
+async def test_two_routes_have_not_the_same_key(service: Service, template: Template) -> None:
+    await make_route(service, template)
+    order = {"key": "onboarding", "event_type": "*", "template": template.key, "reason": "test"}
+    answer = await service.operator.post("/event-routes", json=order)
+    assert answer.json() == problem(
+        "already_exists", answer.headers["x-request-id"], "/event-routes", key="onboarding"
+    )
+
+
+async def test_expressions_that_are_none_are_told_all_at_once(
+    service: Service, template: Template
+) -> None:
+    order = {
+        "key": "x",
+        "event_type": TYPE,
+        "template": template.key,
+        "filter": "data.country ==",
+        "suffix": "event.id",
+        "mapping": {"name": "nonsense(", "a/b": "data.x"},
+        "reason": "test",
+    }
+    answer = await service.operator.post("/event-routes", json=order)
+    assert answer.status_code == 422
+    assert [(error["pointer"], error["rule"]) for error in answer.json()["errors"]] == [
+        ("/filter", "expression"),
+        ("/mapping/name", "expression"),
+    ]
+
+
+async def test_a_route_that_was_switched_off_is_not_taken_any_more(
+    service: Service, template: Template
+) -> None:
+    made = await make_route(service, template)
+    assert (await send(service.producer, event(1))).json()["results"] != []
+    order = {
+        "key": "onboarding",
+        "enabled": False,
+        "event_type": TYPE,
+        "template": template.key,
+        "reason": "off",
+    }
+    await service.operator.put(f"/event-routes/{made['route_id']}", json=order)
+    assert (await send(service.producer, event(2))).json()["results"] == []
+
+
+async def test_a_simulation_says_of_each_condition_what_it_says(
+    service: Service, template: Template, owner: asyncpg.Connection
+) -> None:
+    await send(service.producer, event(1, data={"country": "DE", "name": "Ada"}))
+    await send(service.producer, event(2, data={"country": "FR", "name": "Grace"}))
+    await send(service.producer, event(3, data={"name": "Alan"}))
+    draft = await make_route(
+        service,
+        template,
+        enabled=False,
+        filter='data.country == "DE" && data.name != ""',
+        suffix="event.id",
+        mapping={"who": "data.name"},
+    )
+    answer = await service.operator.post(f"/event-routes/{draft['route_id']}/simulate")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["events"], body["taken"]) == (3, 1)
+
+    def seen(first: str, detail: str | None = None) -> list[dict[str, Any]]:
+        return [
+            {"condition": 'data.country == "DE"', "verdict": first, "detail": detail},
+            {"condition": 'data.name != ""', "verdict": "true", "detail": None},
+        ]
+
+    third, second, first = body["items"]
+    assert (third["conditions"], third["why"], third["detail"]) == (
+        seen("missing", "data.country"),
+        "missing",
+        "data.country",
+    )
+    assert (second["conditions"], second["taken"], second["why"]) == (
+        seen("false"),
+        False,
+        "filter",
+    )
+    assert first == {
+        "event_id": ANY,
+        "source": "/hr/eu",
+        "id": "hire-1",
+        "received_at": ANY,
+        "conditions": seen("true"),
+        "taken": True,
+        "why": None,
+        "detail": None,
+        "suffix": "hire-1",
+        "parameters": {"who": "Ada"},
+        "outcome": "composed",
+        "code": None,
+        "instance_collection_id": ANY,
+        "template": template.key,
+        "details": {"warnings": []},
+    }
+    kept = await owner.fetchval(
+        "SELECT (SELECT count(*) FROM iu_core.iu_auto_instantiate_event_log)"
+        " + (SELECT count(*) FROM iu_core.iu_command_record)"
+    )
+    assert kept == 0
+
+
+async def test_a_type_is_put_and_its_version_counts_its_schemas(service: Service) -> None:
+    path = "/event-types/order.paid"
+    missing = await service.viewer.get(path)
+    assert missing.json() == problem(
+        "event_type_not_found", missing.headers["x-request-id"], path, event_type="order.paid"
+    )
+    schema = {"type": "object"}
+    first = await service.operator.put(path, json={"reason": "new", "description": "Paid."})
+    assert first.json() == {
+        "event_type": "order.paid",
+        "version": 1,
+        "delivery_lane": "delayed",
+        "domain": "system",
+        "data_schema": None,
+        "description": "Paid.",
+        "created_at": ANY,
+        "updated_at": ANY,
+        "updated_by": "operator-bot",
+        "reason": "new",
+    }
+    order = {"reason": "stricter", "data_schema": schema}
+    second = await service.operator.put(path, json=order)
+    assert (second.json()["version"], second.json()["data_schema"]) == (2, schema)
+    again = await service.operator.put(path, json={**order, "reason": "again"})
+    assert again.json() == second.json()
+    listed = (await service.viewer.get("/event-types")).json()
+    assert [item["event_type"] for item in listed["items"]] == [
+        "iu.template.instance_auto_composed",
+        "iu.template.instance_rolled_back",
+        "order.paid",
+    ]
+
+
+async def test_the_lane_that_leads_outside_is_an_admins(service: Service) -> None:
+    order = {"delivery_lane": "live", "reason": "test"}
+    answer = await service.operator.put("/event-types/order.paid", json=order)
+    assert (answer.status_code, answer.json()["required_scope"]) == (403, "admin")
+    assert (await service.admin.put("/event-types/order.paid", json=order)).status_code == 200
+    back = await service.operator.put("/event-types/order.paid", json={"reason": "test"})
+    assert back.status_code == 403
+
+
+async def test_a_schema_that_is_none_is_told(service: Service) -> None:
+    order = {"data_schema": {"type": "objet"}, "reason": "test"}
+    answer = await service.operator.put("/event-types/order.paid", json=order)
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/data_schema/type"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/event-routes/{UUID(int=7)}"),
+        ("PUT", f"/event-routes/{UUID(int=7)}"),
+        ("DELETE", f"/event-routes/{UUID(int=7)}?reason=x"),
+        ("POST", f"/event-routes/{UUID(int=7)}/simulate"),
+    ],
+)
+async def test_a_route_that_is_not_there_is_said_to_be_none(
+    service: Service, method: str, path: str
+) -> None:
+    order = {"key": "x", "event_type": "*", "template": "tpl:a:b", "reason": "x"}
+    body = order if method == "PUT" else None
+    answer = await service.operator.request(method, path, json=body)
+    assert answer.status_code == 404
+    assert answer.json() == problem(
+        "event_route_not_found",
+        answer.headers["x-request-id"],
+        path.partition("?")[0],
+        route=str(UUID(int=7)),
+    )

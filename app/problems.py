@@ -21,12 +21,12 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from app.errors import Refusal
-from app.http.invalid import refusal_from_validation
 from app.http.methods import allowed_methods
 from app.http.record import record_of
 from app.refusals.from_database import refusal_from_database_error, refusal_from_status
 from app.refusals.invalid import invalid_input
 from app.refusals.models import PROBLEM_MEDIA_TYPE, refusals
+from app.refusals.validation import refusal_from_validation
 
 __all__ = [
     "install_problem_handlers",
@@ -96,7 +96,7 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    return problem_response(refusal_from_validation(error), request.scope)
+    return problem_response(refusal_from_validation(error.errors(), error.body), request.scope)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from nats.js.errors import NotFoundError
 from app.consuming.client import BROKER_LOG, GRACE_S, Client, decoded, parsed
 from app.consuming.reading import Binding, event_of
 from app.consuming.taking import AT_ONCE, Taker, Verdict
-from app.http.cloudevents import unescaped
+from app.events.reading import unescaped
 
 MOST_HELD = 4 * AT_ONCE
 """Messages that the server waits for at most, those that are put off among them."""

@@ -11,11 +11,9 @@ from typing import Any
 
 from app.errors import Refusal
 from app.events.cloudevent import CloudEvent, is_json_type
-from app.events.reading import event_from_document, event_from_headers, wrong_header
-from app.http.cloudevents import ONE_EVENT
-from app.http.route import JSON, ORDINARY_BODY
-from app.http.strict_json import parse_json
+from app.events.reading import ONE_EVENT, event_from_document, event_from_headers, wrong_header
 from app.refusals.members import InvalidField
+from app.strict_json import JSON, MAX_DOCUMENT, parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,8 @@ def event_of(binding: Binding, headers: Iterable[tuple[str, Any]], body: bytes) 
 
     Refuses with `unsupported_media_type`, `too_large`, `too_deep` and `invalid_input`.
     """
-    if len(body) > ORDINARY_BODY:
-        raise Refusal("too_large", limit=ORDINARY_BODY, counted="bytes of the body")
+    if len(body) > MAX_DOCUMENT:
+        raise Refusal("too_large", limit=MAX_DOCUMENT, counted="bytes of the body")
     content_type, attributes, errors = _read(binding, headers)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == ONE_EVENT or not (media_type or attributes or errors):

@@ -5,19 +5,25 @@ headers that its attributes came in.
 """
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from pydantic import ValidationError
 
 from app.errors import Refusal
 from app.events.cloudevent import CloudEvent, is_json_type
-from app.http.invalid import invalid_fields
-from app.http.strict_json import Place, parse_json
 from app.json_pointer import pointer
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
+from app.refusals.validation import invalid_fields
+from app.strict_json import Place, parse_json
 
+ONE_EVENT = "application/cloudevents+json"
+
+_QUOTED = re.compile(rb'"(.*)"', re.DOTALL)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _NO_HEADER = "there is no such header: the body and its content type say it"
 _NOT_JSON = (
     "should be the Base64 of JSON, beside a datacontenttype that says so and without data:"
@@ -70,6 +76,13 @@ def event_from_headers(
     ]
     document = {**attributes, "datacontenttype": content_type, "data": data}
     return checked_event(document, in_header, [*errors, *reserved])
+
+
+def unescaped(value: bytes) -> bytes:
+    """A header's value as the attribute's bytes (HTTP binding, 3.1.3.2; the same for NATS)."""
+    if quoted := _QUOTED.fullmatch(value):
+        value = _ESCAPED.sub(rb"\1", quoted[1])
+    return unquote_to_bytes(value)
 
 
 def wrong_header(name: str, rule: str, detail: str) -> InvalidField:

@@ -13,9 +13,9 @@ from typing import Any
 from app.events.cloudevent import CloudEvent
 from app.events.reading import checked_event
 from app.events.signatures import HeaderValues
-from app.http.strict_json import parse_json
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField, Location
+from app.strict_json import parse_json
 
 Extract = Callable[[Mapping[str, str], Any], str]
 """An attribute's value. Takes the headers that came once, by their names in lower case, and the

@@ -5,19 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from app.errors import Refusal
-from app.http.invalid import Items
-from app.http.items import ONE_ITEM, Reading, read_array_into
-from app.http.strict_json import Flaws, Place
+from app.http.items import Reading, read_array_into
 from app.refusals.invalid import invalid_input, shortened
 from app.refusals.members import MOST_ERRORS, InvalidField
+from app.refusals.validation import Items
+from app.strict_json import MAX_DOCUMENT, Flaws, Place
 
-MOST_PASSED_OVER = 8 * ONE_ITEM
+MOST_PASSED_OVER = 8 * MAX_DOCUMENT
 """Characters of a batch that may belong to items which are too large or too deep to be read. What
 it costs to find where they end depends on their brackets: each run counts as 32 more."""
 
 _RUN = 32
 
-# Content with a string that never ends, as app.http.strict_json is, and matches up to the end: what
+# Content with a string that never ends, as app.strict_json is, and matches up to the end: what
 # had to fail would be tried from every place.
 _STEP = re.compile(
     r'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+(?:(?P<opened>[\[{]++)|(?P<closed>[\]}]++)|\Z)',

@@ -4,11 +4,9 @@ An operation takes them as `Events`, is marked with `@cloud_events`, and describ
 `openapi_extra=EVENT_BODIES`.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
-from urllib.parse import unquote_to_bytes
 
 from fastapi import Body
 from pydantic import PlainValidator
@@ -16,19 +14,22 @@ from starlette.requests import Request
 
 from app.errors import Refusal
 from app.events.cloudevent import CLOUD_EVENT_EXAMPLE, CloudEvent, is_json_type
-from app.events.reading import event_from_document, event_from_headers, wrong_header
+from app.events.reading import (
+    ONE_EVENT,
+    event_from_document,
+    event_from_headers,
+    unescaped,
+    wrong_header,
+)
 from app.http.batches import read_batch
-from app.http.route import BULK_BODY, JSON, body_chunks, readable_type, reads, whole_body
-from app.http.strict_json import parse_json
+from app.http.route import BULK_BODY, body_chunks, readable_type, reads, whole_body
 from app.refusals.members import InvalidField
+from app.strict_json import JSON, parse_json
 
-ONE_EVENT = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 MAX_EVENTS = 10_000
 
 _PREFIX = "ce-"
-_QUOTED = re.compile(rb'"(.*)"', re.DOTALL)
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _BARE = (
     f"Nothing says which event it is: send the whole event as `{ONE_EVENT}`, or its data as"
     f" `{JSON}` with its attributes in `ce-` headers."
@@ -124,10 +125,3 @@ def _attributes(
         if attributes[name].encode() != value:
             errors.append(wrong_header(header, "not_utf8", "percent-encoded text must be UTF-8"))
     return attributes, errors
-
-
-def unescaped(value: bytes) -> bytes:
-    """A header's value as the attribute's bytes (HTTP binding, 3.1.3.2; the same for NATS)."""
-    if quoted := _QUOTED.fullmatch(value):
-        value = _ESCAPED.sub(rb"\1", quoted[1])
-    return unquote_to_bytes(value)

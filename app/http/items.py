@@ -13,8 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.errors import Refusal
-from app.http.invalid import Items
-from app.http.strict_json import (
+from app.refusals.members import MOST_ERRORS
+from app.refusals.validation import Items
+from app.strict_json import (
+    MAX_DOCUMENT,
     Flaws,
     Place,
     decode_at,
@@ -27,10 +29,7 @@ from app.http.strict_json import (
     skip_space,
     too_deep,
 )
-from app.refusals.members import MOST_ERRORS
 from app.turns import LARGE, Turns
-
-ONE_ITEM = 1024 * 1024
 
 _CUT_OFF = 16  # characters within which the end of a window breaks a word or an escape
 
@@ -50,7 +49,7 @@ async def read_lines(chunks: AsyncIterator[bytes], *, most: int, validate: Valid
     turns = Turns()
     async for number, line in _lines(chunks):
         place = Place(reading.count, number)
-        if len(line) > ONE_ITEM:
+        if len(line) > MAX_DOCUMENT:
             raise _item_too_large(place)
         if line.strip():
             await turns.do(len(line), reading.take_line, line, place)
@@ -70,7 +69,7 @@ async def read_array_into(reading: "Reading", chunks: AsyncIterator[bytes]) -> A
     """As `read_array`; what becomes of each item, and of one that is refused, `reading` decides."""
     body = b"".join([chunk async for chunk in chunks])
     if not body.lstrip(b" \t\r\n").startswith(b"["):
-        if len(body) > ONE_ITEM:
+        if len(body) > MAX_DOCUMENT:
             raise _item_too_large(Place(0))
         return parse_json(body)
     text = decode_text(body, Place())
@@ -121,7 +120,7 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes
             del rest[:after]
             searched = 0
         searched = len(rest)
-        if searched > ONE_ITEM:
+        if searched > MAX_DOCUMENT:
             break
     if rest:
         yield number, bytes(rest)
@@ -147,7 +146,7 @@ class _Window:
         """Begin at the item there; where it began there before, reach farther."""
         size = 4 * len(self._part) if at == self._begin else LARGE
         self._begin = at
-        self._part = self.text[at : at + min(size, ONE_ITEM + _CUT_OFF)]
+        self._part = self.text[at : at + min(size, MAX_DOCUMENT + _CUT_OFF)]
 
     def decode(self, at: int, place: Place) -> tuple[Any, int, bool] | None:
         """The value there, where it ends, and whether it has flaws; None: grow, and ask again.
@@ -159,7 +158,7 @@ class _Window:
         try:
             value, end, flawed = decode_at(self._part, within, place)
         except json.JSONDecodeError as error:
-            if not last and (within or len(self._part) < ONE_ITEM):
+            if not last and (within or len(self._part) < MAX_DOCUMENT):
                 return None
             if not last and self._is_cut_off(error):
                 raise _item_too_large(place) from None
@@ -198,7 +197,7 @@ class Reading(ABC):
             return None
         value, end, flawed = found
         sent = window.text[at:end].encode("utf-8", "surrogatepass")
-        if len(sent) > ONE_ITEM:
+        if len(sent) > MAX_DOCUMENT:
             raise _item_too_large(place)
         if is_too_deep(sent):
             raise too_deep(place)
@@ -251,4 +250,6 @@ class _Bulk(Reading):
 
 def _item_too_large(place: Place) -> Refusal:
     said = f"Item {(place.index or 0) + 1} takes more bytes than one item may."
-    return Refusal("too_large", said, limit=ONE_ITEM, counted="bytes of one item", **place.members)
+    return Refusal(
+        "too_large", said, limit=MAX_DOCUMENT, counted="bytes of one item", **place.members
+    )

@@ -24,18 +24,16 @@ from app.errors import Refusal
 from app.http.address import check_accept, check_address
 from app.http.items import read_array, read_lines
 from app.http.record import record_of
-from app.http.strict_json import parse_json
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 from app.refusals.models import merged, refusals
 from app.security import RequireScope, Scope
+from app.strict_json import JSON, MAX_DOCUMENT, parse_json
 
-JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 EVENT_STREAM = "text/event-stream"
 NDJSON = ("application/x-ndjson", "application/jsonl")
 
-ORDINARY_BODY = 1024 * 1024
 BULK_BODY = 64 * 1024 * 1024
 
 _RULES = "__factory_rules__"
@@ -194,7 +192,7 @@ async def _with_items(
 
 async def whole_body(request: Request) -> bytes:
     """The body of an ordinary request. Refuses as `body_chunks`."""
-    return b"".join([chunk async for chunk in body_chunks(request, ORDINARY_BODY)])
+    return b"".join([chunk async for chunk in body_chunks(request, MAX_DOCUMENT)])
 
 
 async def body_chunks(request: Request, limit: int) -> AsyncIterator[bytes]:

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from app.errors import Refusal
 from app.events.cloudevent import is_json_type
 from app.events.webhook import RawWebhook
-from app.http.route import JSON, readable_type, reads, whole_body
+from app.http.route import readable_type, reads, whole_body
+from app.strict_json import JSON
 
 _EXAMPLES: dict[str, Example] = {
     "github": {"value": {"action": "opened", "issue": {"number": 1, "title": "It works"}}}

@@ -8,10 +8,11 @@ from app.errors import CATALOGUE, Refusal
 from app.http.address import preferred
 from app.http.document import document
 from app.http.problem_pages import HTML, list_page, one_page
-from app.http.route import JSON, FactoryRoute, produces
+from app.http.route import FactoryRoute, produces
 from app.problems import refusals
 from app.schemas.base import PATH_SEGMENT
 from app.schemas.problems import ExplainedProblem, ExplainedProblems
+from app.strict_json import JSON
 
 router = APIRouter(tags=["problems"], route_class=FactoryRoute)
 

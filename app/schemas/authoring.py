@@ -101,7 +101,7 @@ class InlinePiece(WireModel):
 
 
 # Pydantic puts these into the locations of errors, among the names of the body's members: so they
-# are what no name in a body can be (`app.http.invalid`).
+# are what no name in a body can be (`app.refusals.validation`).
 _UNIT = "\0unit"
 _CONTENT = "\0content"
 

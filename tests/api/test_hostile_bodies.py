@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.http.route import ORDINARY_BODY
+from app.strict_json import MAX_DOCUMENT
 from tests.api.throwaway import (
     EVENT,
     JSON,
@@ -172,8 +172,8 @@ async def test_what_only_looks_hostile_is_taken(
 @pytest.mark.parametrize(
     "value",
     [
-        b"[" * ORDINARY_BODY,
-        b'{"a":' * (ORDINARY_BODY // 5),
+        b"[" * MAX_DOCUMENT,
+        b'{"a":' * (MAX_DOCUMENT // 5),
         b"[" * 33 + b"]" * 33,
         b'{"a":' * 32 + b"[]" + b"}" * 32,
         b"[[]," * 33 + b"1" + b"]" * 33,
@@ -208,13 +208,13 @@ async def test_a_body_over_the_limit_is_refused_by_its_declared_length(
             yield b" " * 65536
 
     response = await client.post(
-        "/things", content=endless(), headers={**JSON, "content-length": str(ORDINARY_BODY + 1)}
+        "/things", content=endless(), headers={**JSON, "content-length": str(MAX_DOCUMENT + 1)}
     )
     assert_problem(
         response,
         "too_large",
         instance="/things",
-        limit=ORDINARY_BODY,
+        limit=MAX_DOCUMENT,
         counted="bytes of the body",
     )
     assert asked == 0
@@ -236,14 +236,14 @@ async def test_a_body_over_the_limit_is_refused_while_it_streams(
         response,
         "too_large",
         instance="/things",
-        limit=ORDINARY_BODY,
+        limit=MAX_DOCUMENT,
         counted="bytes of the body",
     )
-    assert sent == ORDINARY_BODY + 65536
+    assert sent == MAX_DOCUMENT + 65536
 
 
 async def test_a_body_at_the_limit_is_taken(client: httpx.AsyncClient) -> None:
-    text = "x" * (ORDINARY_BODY - len(thing('{"t": ""}')))
+    text = "x" * (MAX_DOCUMENT - len(thing('{"t": ""}')))
     response = await send(client, thing(f'{{"t": "{text}"}}'))
     assert response.status_code == 201
 
@@ -387,7 +387,7 @@ async def test_a_hundred_mistakes_are_listed_and_the_rest_counted(
 
 
 async def test_a_body_full_of_mistakes_is_a_small_answer(client: httpx.AsyncClient) -> None:
-    numbers = ORDINARY_BODY // 6 - 1
+    numbers = MAX_DOCUMENT // 6 - 1
     response = await send(client, b"[" + b"1e999," * numbers + b"1]")
     assert_problem(
         response,

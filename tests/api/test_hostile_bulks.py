@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from app.http.items import read_array, read_lines
-from app.http.route import BULK_BODY, ORDINARY_BODY
+from app.http.route import BULK_BODY
+from app.strict_json import MAX_DOCUMENT
 from tests.api.throwaway import (
     EVENT,
     JSON,
@@ -24,7 +25,7 @@ from tests.api.throwaway import (
 )
 
 LINES = {"content-type": "application/x-ndjson"}
-LONG = b'"%s"' % (b"x" * (ORDINARY_BODY - 2))
+LONG = b'"%s"' % (b"x" * (MAX_DOCUMENT - 2))
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ async def test_one_item_is_no_larger_than_one_body(
         "too_large",
         instance="/bulk",
         detail="Item 2 takes more bytes than one item may.",
-        limit=ORDINARY_BODY,
+        limit=MAX_DOCUMENT,
         counted="bytes of one item",
         **line,
     )
@@ -178,7 +179,7 @@ async def test_a_line_that_never_ends_is_refused_as_soon_as_it_is_too_long(
 
     response = await client.post("/bulk", content=endless(), headers=LINES)
     assert (response.status_code, response.json()["line"]) == (413, 1)
-    assert sent == ORDINARY_BODY + 65536
+    assert sent == MAX_DOCUMENT + 65536
 
 
 @pytest.mark.parametrize("headers", [JSON, LINES])

@@ -13,8 +13,8 @@ import uvicorn
 
 from app.errors import CATALOGUE
 from app.hosting import bound_socket, server_config
-from app.http.route import ORDINARY_BODY
 from app.settings import Settings
+from app.strict_json import MAX_DOCUMENT
 from tests.api.throwaway import throwaway_app
 
 DEADLINE_S = 20
@@ -119,7 +119,7 @@ async def test_a_declared_length_over_the_limit_is_answered_before_the_body(port
             413,
             "/things",
             headers["x-request-id"],
-            limit=ORDINARY_BODY,
+            limit=MAX_DOCUMENT,
             counted="bytes of the body",
         ),
     )
@@ -140,7 +140,7 @@ async def test_chunks_over_the_limit_are_answered_while_they_come(port: int) -> 
             413,
             "/things",
             headers["x-request-id"],
-            limit=ORDINARY_BODY,
+            limit=MAX_DOCUMENT,
             counted="bytes of the body",
         ),
     )

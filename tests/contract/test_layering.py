@@ -11,12 +11,20 @@ ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
 
 # Which of the app's packages and which libraries each layer must not know.
+HTTP = ("app.routers", "app.http", "app.main", "fastapi", "starlette")
+STORED = ("app.db", "app.services", "sqlalchemy", "asyncpg")
 FORBIDDEN = {
     "routers": ("app.db", "sqlalchemy", "asyncpg"),
-    "services": ("app.routers", "app.http", "app.main", "fastapi", "starlette", "sqlalchemy"),
-    "schemas": ("app.db", "app.services", "app.routers", "fastapi", "sqlalchemy", "asyncpg"),
-    "db": ("app.routers", "app.services", "app.schemas", "app.http", "fastapi", "starlette"),
-    "refusals": ("app.routers", "app.services", "app.http", "fastapi", "starlette"),
+    "http": ("app.routers", "app.main", *STORED),
+    "consuming": (*HTTP, "sqlalchemy", "asyncpg"),
+    "services": (*HTTP, "sqlalchemy"),
+    "db": (*HTTP, "app.services", "app.schemas"),
+    "events": (*HTTP, *STORED, "app.documents"),
+    "documents": (*HTTP, *STORED, "app.events"),
+    "expressions": (*HTTP, *STORED, "app.schemas", "app.events", "app.documents"),
+    "json_schema": (*HTTP, *STORED, "app.schemas", "app.events", "app.documents"),
+    "schemas": (*HTTP, *STORED),
+    "refusals": (*HTTP, "app.services"),
 }
 
 _SQL = re.compile(

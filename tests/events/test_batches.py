@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from app.http.batches import MOST_PASSED_OVER
-from app.http.route import BULK_BODY, ORDINARY_BODY
+from app.http.route import BULK_BODY
+from app.strict_json import MAX_DOCUMENT
 from tests.api.throwaway import TOO_LARGE_NUMBER, TWICE, UNPARSEABLE, assert_problem, wrong
 from tests.events.intake import BATCHED, EVENT, read
 
@@ -16,7 +17,7 @@ GOOD = json.dumps(EVENT).encode()
 TOO_LARGE = {
     "code": "too_large",
     "status": 413,
-    "limit": ORDINARY_BODY,
+    "limit": MAX_DOCUMENT,
     "counted": "bytes of one item",
 }
 TOO_DEEP = {"code": "too_deep", "status": 422, "limit": 32}
@@ -79,9 +80,9 @@ BAD: dict[str, tuple[bytes, Callable[[int], Any]]] = {
         b'{"a": "]", "data": %s}' % nested(200_000),
         lambda _: TOO_DEEP,
     ),
-    "large": (large(ORDINARY_BODY + 1), lambda _: TOO_LARGE),
-    "much too large": (large(2 * ORDINARY_BODY), lambda _: TOO_LARGE),
-    "a large text": (b'"%s"' % (b'\\"],[' * (ORDINARY_BODY // 4)), lambda _: TOO_LARGE),
+    "large": (large(MAX_DOCUMENT + 1), lambda _: TOO_LARGE),
+    "much too large": (large(2 * MAX_DOCUMENT), lambda _: TOO_LARGE),
+    "a large text": (b'"%s"' % (b'\\"],[' * (MAX_DOCUMENT // 4)), lambda _: TOO_LARGE),
 }
 
 
@@ -109,7 +110,7 @@ async def test_all_that_is_bad_at_once(client: httpx.AsyncClient) -> None:
 
 
 async def test_events_take_as_much_in_a_batch_as_alone(client: httpx.AsyncClient) -> None:
-    response = await send(client, GOOD, large(ORDINARY_BODY), GOOD)
+    response = await send(client, GOOD, large(MAX_DOCUMENT), GOOD)
     assert [item["id"] for item in response.json()["received"]] == ["1", "1", "1"]
 
 
@@ -155,11 +156,11 @@ async def test_what_is_no_json_is_refused_as_a_whole(
 @pytest.mark.parametrize(
     ("item", "refused"),
     [
-        (b"[" * ORDINARY_BODY, "too_deep"),
-        (large(2 * ORDINARY_BODY)[:-1], "too_large"),
-        (large(2 * ORDINARY_BODY)[:-2], "too_large"),
-        (b'"' + b"x" * 2 * ORDINARY_BODY, "invalid_input"),
-        (large(ORDINARY_BODY)[:-1], "invalid_input"),
+        (b"[" * MAX_DOCUMENT, "too_deep"),
+        (large(2 * MAX_DOCUMENT)[:-1], "too_large"),
+        (large(2 * MAX_DOCUMENT)[:-2], "too_large"),
+        (b'"' + b"x" * 2 * MAX_DOCUMENT, "invalid_input"),
+        (large(MAX_DOCUMENT)[:-1], "invalid_input"),
     ],
 )
 async def test_an_event_that_never_ends(

@@ -6,8 +6,9 @@ from typing import get_args
 
 from app.events.cloudevent import MOST_MEMBERS, CloudEvent
 from app.events.identity import EVENT_NAMESPACE
+from app.events.reading import ONE_EVENT
 from app.events.signatures import TOLERANCE, Reason, Signature
-from app.http.cloudevents import BATCH, MAX_EVENTS, ONE_EVENT
+from app.http.cloudevents import BATCH, MAX_EVENTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from app.http.route import ORDINARY_BODY
 from app.refusals import CATALOGUE
+from app.strict_json import MAX_DOCUMENT
 from tests.api.throwaway import assert_problem, wrong
 from tests.events.intake import BATCHED, BINARY, EVENT, STRUCTURED, read
 from tests.support.hostile import HEADER_VALUES, spoilt_bodies
@@ -45,17 +45,17 @@ def event_of(size: int) -> bytes:
 
 
 async def test_an_event_takes_1_mib_and_no_more(client: httpx.AsyncClient) -> None:
-    data = b'"%s"' % (b"x" * (ORDINARY_BODY - 2))
-    for headers, fits in ((STRUCTURED, event_of(ORDINARY_BODY)), (BINARY, data)):
+    data = b'"%s"' % (b"x" * (MAX_DOCUMENT - 2))
+    for headers, fits in ((STRUCTURED, event_of(MAX_DOCUMENT)), (BINARY, data)):
         response = await client.post("/events", content=fits, headers=headers)
-        assert len(fits) == ORDINARY_BODY
+        assert len(fits) == MAX_DOCUMENT
         assert response.status_code == 200, response.text[:500]
         beyond = await client.post("/events", content=fits + b" ", headers=headers)
         assert_problem(
             beyond,
             "too_large",
             instance="/events",
-            limit=ORDINARY_BODY,
+            limit=MAX_DOCUMENT,
             counted="bytes of the body",
         )
 
@@ -68,7 +68,7 @@ async def test_texts_have_a_greatest_length(client: httpx.AsyncClient, name: str
         return before + "x" * (length - len(before) - len(after)) + after
 
     most = LONGEST[name]
-    for length, status in ((most, 200), (most + 1, 422), (ORDINARY_BODY // 2, 422)):
+    for length, status in ((most, 200), (most + 1, 422), (MAX_DOCUMENT // 2, 422)):
         document = json.dumps({**EVENT, name: text(length)}).encode()
         response = await client.post("/events", content=document, headers=STRUCTURED)
         assert response.status_code == status, response.text

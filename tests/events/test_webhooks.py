@@ -17,7 +17,7 @@ from app.events.webhook import (
     from_expression,
     from_header,
 )
-from app.http.route import ORDINARY_BODY
+from app.strict_json import MAX_DOCUMENT
 from tests.api.throwaway import TWICE, assert_problem, wrong
 
 GITHUB = WebhookMapping(
@@ -182,15 +182,15 @@ async def test_a_webhook_is_json(client: httpx.AsyncClient, headers: dict[str, s
 
 async def test_a_webhook_takes_1_mib_and_no_more(client: httpx.AsyncClient) -> None:
     headers = {"content-type": "application/json"}
-    fits = await client.post("/event-sources/hr", content=b" " * ORDINARY_BODY, headers=headers)
+    fits = await client.post("/event-sources/hr", content=b" " * MAX_DOCUMENT, headers=headers)
     assert fits.status_code == 200
     beyond = await client.post(
-        "/event-sources/hr", content=b" " * (ORDINARY_BODY + 1), headers=headers
+        "/event-sources/hr", content=b" " * (MAX_DOCUMENT + 1), headers=headers
     )
     assert_problem(
         beyond,
         "too_large",
         instance="/event-sources/hr",
-        limit=ORDINARY_BODY,
+        limit=MAX_DOCUMENT,
         counted="bytes of the body",
     )

@@ -119,10 +119,18 @@ def _attend(connection: socket.socket) -> None:
         _become(order, files)
     for file in files:
         os.close(file)
+    threading.Thread(target=_outlive_nobody, args=(connection, pid), daemon=True).start()
     _, status = os.waitpid(pid, 0)
-    with contextlib.suppress(OSError):  # the tests have ended before it
+    with contextlib.suppress(OSError):
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
+
+
+def _outlive_nobody(tests: socket.socket, pid: int) -> None:
+    """Stop the program when who asked for it is gone, killed with what would have stopped it."""
+    tests.recv(1)
+    with contextlib.suppress(ProcessLookupError):  # it has ended, and the tests know
+        os.kill(pid, signal.SIGTERM)
 
 
 def _become(order: dict[str, Any], files: Sequence[int]) -> None:

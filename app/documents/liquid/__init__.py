@@ -3,7 +3,7 @@
     body → tokens (lexer) → nodes (python-liquid) → what is wrong (analysis) → PieceTemplate
     PieceTemplate + data → text in which data can't be taken for Markdown
 
-What authors may write stands in docs/pieces.md. Data is JSON as `app.http.strict_json` takes it.
+What authors may write stands in docs/pieces.md. Data is JSON as `app.strict_json` takes it.
 """
 
 from app.documents.liquid.flaws import Flaw, FlawedError, Rule, UnfillableError

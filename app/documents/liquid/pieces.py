@@ -37,7 +37,7 @@ class PieceTemplate:
         """The piece's Markdown with the data in its places, in which the data is but text.
 
         The same for the same data, whatever the time and the machine. `data` is JSON as
-        `app.http.strict_json` takes it, and its size that of an item.
+        `app.strict_json` takes it, and its size that of an item.
 
         Raises UnfillableError: where data is missing or of the wrong kind, at the limits of
         `app.documents.liquid.limits`, and when the deadline has passed.

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.errors import Refusal
@@ -50,10 +49,9 @@ class Items(list[Any]):
         return None
 
 
-def refusal_from_validation(error: RequestValidationError) -> Refusal:
-    """`invalid_input` from what FastAPI and Pydantic found, all of it."""
-    found = error.errors()
-    listed = [_field(one, error.body) for one in found[:MOST_ERRORS]]
+def refusal_from_validation(found: Sequence[Mapping[str, Any]], body: Any) -> Refusal:
+    """`invalid_input` from what FastAPI and Pydantic found wrong with a request, all of it."""
+    listed = [_field(one, body) for one in found[:MOST_ERRORS]]
     return invalid_input(listed, omitted=len(found) - len(listed))
 
 

@@ -21,7 +21,10 @@ from app.json_pointer import pointer
 from app.refusals.invalid import invalid_input
 from app.refusals.members import MOST_ERRORS, InvalidField
 
+JSON = "application/json"
 MAX_DEPTH = 32
+MAX_DOCUMENT = 1024 * 1024
+"""Bytes of an ordinary body, of one item among many, and of one event."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SPACE = re.compile(r"[ \t\n\r]*")

@@ -243,6 +243,8 @@ def _value(token: _Token) -> str | float:
         raise FlawedExpressionError(f"is no {token.kind}", token.begin) from None
     if not isinstance(value, str | int | float):
         raise FlawedExpressionError(f"is no {token.kind}", token.begin)
+    if isinstance(value, str) and "\0" in value:
+        raise FlawedExpressionError("U+0000 can't be stored, and no data has it", token.begin)
     return value
 
 

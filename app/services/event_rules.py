@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.canonical_json import canonical_json
 from app.db import event_rules as db
 from app.db.engine import Database
 from app.db.rows import Row
+from app.errors import Refusal
 from app.events.cloudevent import CloudEvent
 from app.expressions import (
     Expression,
@@ -24,6 +26,7 @@ from app.expressions import (
     compile_expression,
 )
 from app.json_schema import Schema, compile_schema
+from app.strict_json import MAX_DOCUMENT, parse_json
 
 LONGEST_SUFFIX = 200
 """Characters, as everywhere."""
@@ -89,12 +92,16 @@ class Route:
                 return NotTaken("mapping", "the event's data are no object")
             return data or {}
         parameters = {}
+        size = 0
         for name, expression in self.mapping.items():
             verdict = expression.evaluate(event)
             if verdict.failure is not None:
                 return _not_taken("mapping", verdict, f"{name}: ")
             parameters[name] = verdict.value
-        return parameters
+            size += len(canonical_json(verdict.value))
+            if size > MAX_DOCUMENT:
+                return NotTaken("mapping", f"{name}: the parameters take more than 1 MiB")
+        return _as_if_sent(parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,19 @@ def _not_taken(why: str, verdict: Verdict, place: str = "") -> NotTaken:
     if verdict.failure == "missing":
         return NotTaken("missing", f"{place}{verdict.path}")
     return NotTaken(why, f"{place}{verdict.detail}")
+
+
+def _as_if_sent(parameters: dict[str, Any]) -> dict[str, Any] | NotTaken:
+    """The parameters as they would be read from a body: expressions make what none may hold."""
+    try:
+        read: dict[str, Any] = parse_json(canonical_json(parameters).encode())
+    except Refusal as refusal:
+        members: dict[str, Any] = dict(refusal.members)
+        if refusal.code == "too_deep":
+            return NotTaken("mapping", f"the parameters nest deeper than {members['limit']} levels")
+        first = members["errors"][0]
+        return NotTaken("mapping", f"{first['pointer']}: {first['detail']}")
+    return read
 
 
 def _is_control(character: str) -> bool:

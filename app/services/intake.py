@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
+
 from app.canonical_json import canonical_json
 from app.db.engine import Database
 from app.db.event_intake import PENDING, RULES_CHANGED, EventItem, Firing, fire_routes
@@ -21,6 +23,8 @@ from app.schemas.events import BatchAnswer, RefusedEvent, RouteNotTaken, RouteRe
 from app.services.coalescer import Coalescer
 from app.services.event_rules import NotTaken, Route, RuleBook, Rules, Taken, prepared
 from app.services.judging import Schemas, data_errors, judgement
+
+log = structlog.get_logger(__name__)
 
 DEEPEST_CHAIN = 8
 """How many products of factories may have led to an event."""
@@ -150,11 +154,11 @@ class Intake:
             return await self.take(sender, event, uuid4())
         except Refusal as refusal:
             return _refused(refusal, event)
-        except Exception as error:
+        except Exception as error:  # a defect that one event meets is none of its neighbours'
             known = refusal_from_database_error(error)
             if known is None:
-                raise
-            return _refused(known, event)
+                log.exception("event_failed", source=event.source, id=event.id)
+            return _refused(known or Refusal("internal"), event)
 
     async def _judge(
         self, rules: Rules, sender: Sender, event: CloudEvent, request_id: UUID

@@ -110,6 +110,28 @@ async def test_expressions_that_are_none_are_told_all_at_once(
     ]
 
 
+@pytest.mark.parametrize(
+    ("expression", "detail"),
+    [
+        (r"{'a\nb': 1}", "/x/a\nb: a name has no control characters"),
+        ("[" * 22 + "data.deep" + "]" * 22, "the parameters nest deeper than 32 levels"),
+        ("data.long + data.long", "x: the parameters take more than 1 MiB"),
+    ],
+    ids=["a name", "too deep", "too long"],
+)
+async def test_a_mapping_makes_no_data_that_could_not_be_sent(
+    service: Service, template: Template, expression: str, detail: str
+) -> None:
+    """Nor does it keep the event from other routes."""
+    await make_route(service, template, key="a", mapping={"x": expression})
+    other = await make_route(service, template, key="b")
+    data = {"long": "x" * 600_000, "deep": [[[[[[[[[[]]]]]]]]]]}
+    answer = await send(service.producer, event(1, data=data))
+    assert [one["route"] for one in answer.json()["results"]] == [other["key"]]
+    assert [one["outcome"] for one in answer.json()["results"]] == ["composed"]
+    assert answer.json()["not_taken"] == [{"why": "mapping", "detail": detail, "routes": ["a"]}]
+
+
 async def test_a_route_that_was_switched_off_is_not_taken_any_more(
     service: Service, template: Template
 ) -> None:

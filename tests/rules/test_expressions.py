@@ -236,6 +236,8 @@ def test_a_value_of_another_kind_than_is_wanted_is_a_failure(
         ("1e999", "is no float", 0),
         ("99999999999999999999", "is no int", 0),
         ("'\\ud800'", "is no string", 0),
+        ("data.x == '\\u0000'", "U+0000 can't be stored, and no data has it", 10),
+        (r"data['\000']", "U+0000 can't be stored, and no data has it", 5),
     ],
 )
 def test_what_is_no_expression_is_told_with_its_place(text: str, detail: str, at: int) -> None:

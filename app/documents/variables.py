@@ -1,42 +1,32 @@
-"""The variables of pieces, and what a JSON Schema knows of them.
+"""The variables of pieces, and what the schema of a template's parameters knows of them.
 
 A variable is a path from the data: `person.name`, `milestones[].due`. What a template makes itself
-is none. A schema (2020-12, valid) knows a path when one of the schemas that may apply describes
-it: those that `$ref` within the document leads to, and those of `allOf`, `anyOf`, `oneOf`, `if`,
-`then`, `else` and `dependentSchemas`.
+is none. A schema knows a path when one of the schemas that may apply describes it: those of `allOf`
+(and so of `$ref`), `anyOf`, `oneOf`, `if`, `then`, `else` and `dependentSchemas`.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
-from urllib.parse import unquote
-
-import jsonschema_rs
 
 from app.errors import FactoryError
+from app.json_schema import Schema, SubSchema, matches
 
 Path = tuple[str | int | None, ...]
 """Names of members; the index of an item; None for an item, or a member, of whatever index."""
 
 Object = dict[str, Any]
-Schema = Object | bool
 
 MAX_LOOKS = 100_000
-"""Schemas that are looked at for the variables of a piece. It takes about a tenth of a second."""
+"""Schemas that are looked at for the variables of a template. It takes about 0.1 s."""
 
 _MATCH = 100
 """What trying a pattern counts as, in looks."""
 
-_LINEAR = jsonschema_rs.RegexOptions(size_limit=256 * 1024)
 _PLAIN = re.compile(r"\w[\w-]*")
 _APPLIED_LISTS = ("allOf", "anyOf", "oneOf")
 _APPLIED = ("if", "then", "else")
-_REFERENCES = ("$ref", "$dynamicRef")
-_ANCHORS = ("$anchor", "$dynamicAnchor")
-_FREE_MEMBERS = ("additionalProperties", "unevaluatedProperties")
-_FREE_ITEMS = ("items", "unevaluatedItems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,74 +62,67 @@ class SchemaTooComplexError(FactoryError):
     """The schema combines so many schemas that variables are not looked for in all of them."""
 
 
-def unknown_variables(variables: Iterable[Variable], schema: Schema) -> list[Variable]:
-    """The variables that the schema does not know.
+class Knowledge:
+    """What one schema knows of paths; None is that of parameters that there are none of.
 
     Where a schema lets anything pass, nothing is known of it: free members are known only where
-    `additionalProperties`, `unevaluatedProperties` or `patternProperties` say so, and then
-    nothing below them unless they say that too. `size` of what is known is known, as are `first`
-    and `last` of a list.
+    `additionalProperties` or `patternProperties` say so, and then nothing below them unless they
+    say that too. `size` of what is known is known, as are `first` and `last` of a list.
 
-    Raises SchemaTooComplexError.
+    Each path is worked out once, for as many pieces as ask. All raises SchemaTooComplexError.
     """
-    knowledge = _Knowledge(schema)
-    return [variable for variable in variables if knowledge.at(variable.path) is None]
 
-
-def may_be_missing(variables: Iterable[Variable], schema: Schema) -> list[Variable]:
-    """The known variables that valid data may leave out or have null for, and that are not tested.
-
-    Items of lists are taken to be there. Raises SchemaTooComplexError.
-    """
-    knowledge = _Knowledge(schema)
-    return [
-        variable
-        for variable in variables
-        if knowledge.at(variable.path) is not None
-        and any(
-            prefix not in variable.tested and knowledge.may_lack(prefix)
-            for prefix in _prefixes(variable.path)
-        )
-    ]
-
-
-def _prefixes(path: Path) -> Iterator[Path]:
-    return (path[:length] for length in range(1, len(path) + 1))
-
-
-class _Knowledge:
-    """What one schema says of paths. Each is worked out once."""
-
-    def __init__(self, root: Schema) -> None:
-        self._root = root
+    def __init__(self, schema: Schema | None) -> None:
         self._looks = 0
-        self._known: dict[Path, list[Object] | None] = {(): self._applied([root])}
+        root = [] if schema is None else [schema.unfolded]
+        self._known: dict[Path, list[Object] | None] = {(): self._applied(root)}
+        self._lacking: dict[Path, bool] = {}
 
-    def at(self, path: Path) -> list[Object] | None:
+    def unknown(self, variables: Iterable[Variable]) -> list[Variable]:
+        """The variables that the schema does not know."""
+        return [variable for variable in variables if self._at(variable.path) is None]
+
+    def may_be_missing(self, variables: Iterable[Variable]) -> list[Variable]:
+        """The known ones that valid data may leave out or have null for, and that are not tested.
+
+        Items of lists are taken to be there.
+        """
+        return [
+            variable
+            for variable in variables
+            if self._at(variable.path) is not None
+            and any(
+                prefix not in variable.tested and self._may_lack(prefix)
+                for prefix in _prefixes(variable.path)
+            )
+        ]
+
+    def _at(self, path: Path) -> list[Object] | None:
         """The schemas that may apply to what is there; None where nothing is known of it."""
         if path not in self._known:
-            around = self.at(path[:-1])
+            around = self._at(path[:-1])
             self._known[path] = None if around is None else self._inside(around, path[-1])
         return self._known[path]
 
-    def may_lack(self, path: Path) -> bool:
+    def _may_lack(self, path: Path) -> bool:
         """Whether what is known there may be left out of what is around it, or may be null."""
-        here, around = self.at(path) or [], self.at(path[:-1]) or []
-        is_left_out = (
-            any(True for schema in around for _ in _members(schema, path[-1]))
-            and not any(path[-1] in schema.get("required", ()) for schema in around)
-            and not any("default" in schema for schema in here)
-        )
-        return is_left_out or any(_takes_null(schema) for schema in here)
+        if path not in self._lacking:
+            here, around = self._at(path) or [], self._at(path[:-1]) or []
+            self._look_inside(around)
+            is_left_out = any(True for schema in around for _ in _members(schema, path[-1])) and (
+                not any(path[-1] in schema.get("required", ()) for schema in around)
+            )
+            self._lacking[path] = is_left_out or any(_takes_null(schema) for schema in here)
+        return self._lacking[path]
 
     def _inside(self, around: list[Object], segment: str | int | None) -> list[Object] | None:
-        self._look(sum(1 + _MATCH * len(schema.get("patternProperties", ())) for schema in around))
+        self._look_inside(around)
         found = [inner for schema in around for inner in _described(schema, segment)]
         if possible := [inner for inner in found if inner is not False]:
             return self._applied(possible)
         return [] if segment == "size" else None
 
-    def _applied(self, schemas: Iterable[Schema]) -> list[Object]:
+    def _applied(self, schemas: Iterable[SubSchema]) -> list[Object]:
         """The schemas, and those that apply together with them or instead of them."""
         applied: dict[int, Object] = {}
         waiting = list(schemas)
@@ -152,38 +135,10 @@ class _Knowledge:
             waiting += (inner for key in _APPLIED_LISTS for inner in schema.get(key, ()))
             waiting += (schema[key] for key in _APPLIED if key in schema)
             waiting += schema.get("dependentSchemas", {}).values()
-            waiting += (self._referred(schema[key]) for key in _REFERENCES if key in schema)
         return list(applied.values())
 
-    def _referred(self, reference: str) -> Schema:
-        """What a reference within the document leads to; a schema that says nothing elsewhere."""
-        document, _, fragment = reference.partition("#")
-        target = unquote(fragment)
-        if document:
-            return True
-        if target and not target.startswith("/"):
-            return self._anchors.get(target, True)
-        found: Any = self._root
-        for step in target.split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
-            try:
-                found = found[int(name) if isinstance(found, list) else name]
-            except (LookupError, TypeError, ValueError):
-                return True
-        return found if isinstance(found, dict) else True
-
-    @cached_property
-    def _anchors(self) -> dict[str, Object]:
-        anchors: dict[str, Object] = {}
-        waiting: list[Any] = [self._root]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, dict):
-                anchors |= {node[key]: node for key in _ANCHORS if isinstance(node.get(key), str)}
-                waiting += node.values()
-            elif isinstance(node, list):
-                waiting += node
-        return anchors
+    def _look_inside(self, schemas: Iterable[Object]) -> None:
+        self._look(sum(1 + _MATCH * len(schema.get("patternProperties", ())) for schema in schemas))
 
     def _look(self, count: int) -> None:
         self._looks += count
@@ -193,7 +148,11 @@ class _Knowledge:
             )
 
 
-def _described(schema: Object, segment: str | int | None) -> Iterator[Schema]:
+def _prefixes(path: Path) -> Iterator[Path]:
+    return (path[:length] for length in range(1, len(path) + 1))
+
+
+def _described(schema: Object, segment: str | int | None) -> Iterator[SubSchema]:
     """What one schema, by itself, says of a member or an item."""
     members = list(_members(schema, segment))
     yield from members
@@ -205,7 +164,7 @@ def _described(schema: Object, segment: str | int | None) -> Iterator[Schema]:
         yield from _items(schema, segment)
 
 
-def _members(schema: Object, name: str | int | None) -> Iterator[Schema]:
+def _members(schema: Object, name: str | int | None) -> Iterator[SubSchema]:
     """What one schema, by itself, says of a member; of all of them, where the name is None."""
     named = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
@@ -213,13 +172,13 @@ def _members(schema: Object, name: str | int | None) -> Iterator[Schema]:
         found = [*named.values(), *patterns.values()]
     else:
         found = [named[name]] if name in named else []
-        found += [inner for pattern, inner in patterns.items() if _matches(pattern, str(name))]
+        found += [inner for pattern, inner in patterns.items() if matches(pattern, str(name))]
     yield from found
     if name is None or not found:
-        yield from (schema[key] for key in _FREE_MEMBERS if key in schema)
+        yield from _if_there(schema, "additionalProperties")
 
 
-def _items(schema: Object, index: int | None) -> Iterator[Schema]:
+def _items(schema: Object, index: int | None) -> Iterator[SubSchema]:
     """What one schema, by itself, says of an item; of all of them, where the index is None."""
     first = schema.get("prefixItems", [])
     if index is not None and 0 <= index < len(first):
@@ -227,19 +186,14 @@ def _items(schema: Object, index: int | None) -> Iterator[Schema]:
         return
     if index is None or index < 0:
         yield from first
-    yield from (schema[key] for key in _FREE_ITEMS if key in schema)
+    yield from _if_there(schema, "items")
+
+
+def _if_there(schema: Object, keyword: str) -> Iterator[SubSchema]:
+    if keyword in schema:
+        yield schema[keyword]
 
 
 def _takes_null(schema: Object) -> bool:
     kinds = schema.get("type", ())
     return "null" in (kinds if isinstance(kinds, list) else [kinds])
-
-
-def _matches(pattern: str, name: str) -> bool:
-    """Whether a name matches. A pattern that can't be tried in linear time is taken to match."""
-    try:
-        return jsonschema_rs.is_valid(
-            {"pattern": pattern}, name, pattern_options=_LINEAR, offline=True
-        )
-    except jsonschema_rs.ValidationError:
-        return True

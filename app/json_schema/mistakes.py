@@ -6,7 +6,7 @@ verdict costs next to nothing. So the schema is walked through beside the value,
 where the verdict is no, and the engine is asked about one keyword at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -52,6 +52,14 @@ class Examiner:
 
     def __init__(self) -> None:
         self._validators: dict[tuple[int, str], jsonschema_rs.Draft202012Validator] = {}
+
+    def forget(self) -> None:
+        """Keep no more parts compiled than most schemas have; called between two documents.
+
+        Parts that were forgotten in the middle of one would be compiled for each of its values.
+        """
+        if len(self._validators) > _MOST_VALIDATORS:
+            self._validators.clear()
 
     def mistakes(self, schema: SubSchema, value: Any, steps: Steps = ()) -> Iterator[Mistake]:
         """What is wrong with the value, in the order of the schema; the same may come twice."""
@@ -103,21 +111,29 @@ class Examiner:
         self, keyword: str, schema: dict[str, Any], value: dict[str, Any], steps: Steps
     ) -> Iterator[Mistake]:
         for name, member in value.items():
-            for part in self._for_member(keyword, schema, name):
+            for part in self._broken_by(name, member, keyword, schema):
                 if part is False and keyword == "additionalProperties":
                     yield Mistake((*steps, name), keyword, said(keyword, part))
-                elif not self._fits(part, member):
+                else:
                     yield from self.mistakes(part, member, (*steps, name))
 
-    def _for_member(self, keyword: str, schema: dict[str, Any], name: str) -> list[SubSchema]:
-        properties = schema.get("properties", {})
-        patterns = schema.get("patternProperties", {})
+    def _broken_by(
+        self, name: str, member: Any, keyword: str, schema: dict[str, Any]
+    ) -> list[SubSchema]:
+        """What the keyword asks of the member, and the member does not satisfy."""
         if keyword == "properties":
-            return [properties[name]] if name in properties else []
-        matching = [patterns[pattern] for pattern in patterns if self._matches(pattern, name)]
-        if keyword == "patternProperties":
-            return matching
-        return [] if name in properties or matching else [schema[keyword]]
+            part = schema[keyword].get(name, True)
+            return [] if self._fits(part, member) else [part]
+        # One question for all patterns: most members break none of them.
+        if self._keeps(schema, keyword, {name: member}):
+            return []
+        if keyword == "additionalProperties":
+            return [schema[keyword]]
+        return [
+            part
+            for pattern, part in schema[keyword].items()
+            if self._matches(pattern, name) and not self._fits(part, member)
+        ]
 
     def _in_items(
         self, keyword: str, schema: dict[str, Any], value: list[Any], steps: Steps
@@ -133,24 +149,35 @@ class Examiner:
     def _fits(self, schema: SubSchema, value: Any) -> bool:
         if isinstance(schema, bool):
             return schema
-        return self._remembered((id(schema), ""), schema).is_valid(value)
+        return self._remembered((id(schema), ""), lambda: schema).is_valid(value)
 
     def _keeps(self, schema: dict[str, Any], keyword: str, value: Any) -> bool:
-        group = ("contains", "minContains", "maxContains") if keyword == "contains" else (keyword,)
-        part = {name: schema[name] for name in group if name in schema}
-        return self._remembered((id(schema), keyword), part).is_valid(value)
+        key = (id(schema), keyword)
+        return self._remembered(key, lambda: _alone(schema, keyword)).is_valid(value)
 
     def _matches(self, pattern: str, name: str) -> bool:
-        return self._remembered((0, pattern), {"pattern": pattern}).is_valid(name)
+        return self._remembered((0, pattern), lambda: {"pattern": pattern}).is_valid(name)
 
     def _remembered(
-        self, key: tuple[int, str], schema: dict[str, Any]
+        self, key: tuple[int, str], part: Callable[[], SubSchema]
     ) -> jsonschema_rs.Draft202012Validator:
         if (found := self._validators.get(key)) is None:
-            if len(self._validators) >= _MOST_VALIDATORS:
-                self._validators.clear()
-            found = self._validators[key] = validator(schema)
+            found = self._validators[key] = validator(part())
         return found
+
+
+def _alone(schema: dict[str, Any], keyword: str) -> dict[str, Any]:
+    """The keyword, with what it depends on and without what the other keywords ask for."""
+    alone: dict[str, Any] = {keyword: schema[keyword]}
+    match keyword:
+        case "contains":
+            alone |= {
+                name: schema[name] for name in ("minContains", "maxContains") if name in schema
+            }
+        case "additionalProperties":
+            for others in ("properties", "patternProperties"):
+                alone[others] = dict.fromkeys(schema.get(others, ()), True)
+    return alone
 
 
 def _missing(

@@ -1,25 +1,23 @@
 """Schemas of data: compiled once, and asked what is wrong with a document."""
 
 import hashlib
-import json
-from functools import lru_cache
 from typing import Any
 
 from app.canonical_json import canonical_json
 from app.json_pointer import pointer
 from app.json_schema.flaws import checked
+from app.json_schema.keywords import SubSchema
 from app.json_schema.load import MOST_LOAD, load_of_validating
 from app.json_schema.mistakes import Examiner, Mistake, validator
 from app.json_schema.unfolding import unfold
 from app.refusals.members import MOST_ERRORS, InvalidField
 
-_MOST_SCHEMAS = 64
-
 
 class Schema:
     """A schema that is sound, compiled. Made by `compile_schema`.
 
-    `digest` is the SHA-256 of its RFC 8785 form, as 64 hex digits. `default` is an annotation, as
+    `digest` is the SHA-256 of its RFC 8785 form, as 64 hex digits. `unfolded` is the document with
+    what it refers to in place of each reference. `default` is an annotation, as
     JSON Schema has it: nothing is filled in. May be shared by threads.
     """
 
@@ -27,7 +25,7 @@ class Schema:
         """Raises FlawedSchemaError."""
         unfolded = unfold(checked(document))
         self.digest = hashlib.sha256(canonical_json(document).encode()).hexdigest()
-        self._unfolded = unfolded.document
+        self.unfolded: SubSchema = unfolded.document
         self._load = unfolded.load
         self._validator = validator(unfolded.document)
         self._examiner = Examiner()
@@ -45,10 +43,11 @@ class Schema:
             return []
         # A schema may ask for the same thing in several places: told once, and in order.
         found: dict[Mistake, None] = {}
-        for mistake in self._examiner.mistakes(self._unfolded, instance):
+        for mistake in self._examiner.mistakes(self.unfolded, instance):
             found[mistake] = None
             if len(found) == MOST_ERRORS:
                 break
+        self._examiner.forget()
         return [_invalid(pointer_prefix, mistake) for mistake in found or [_UNEXPLAINED]]
 
 
@@ -65,10 +64,9 @@ def compile_schema(document: Any) -> Schema:
     return Schema(document)
 
 
-@lru_cache(maxsize=_MOST_SCHEMAS)
-def schema_of(text: str) -> Schema:
-    """The schema that a JSON text is, compiled once in a process; like `compile_schema`."""
-    return compile_schema(json.loads(text))
+def matches(pattern: str, text: str) -> bool:
+    """Whether a text matches a pattern of a sound schema."""
+    return validator({"pattern": pattern}).is_valid(text)
 
 
 def _invalid(prefix: str, mistake: Mistake) -> InvalidField:

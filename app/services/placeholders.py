@@ -11,12 +11,8 @@ from typing import Any
 from app.db.rows import Row
 from app.documents.liquid import FlawedError, parse_piece
 from app.documents.models import MARKDOWN
-from app.documents.variables import (
-    SchemaTooComplexError,
-    Variable,
-    may_be_missing,
-    unknown_variables,
-)
+from app.documents.variables import Knowledge, SchemaTooComplexError, Variable
+from app.json_schema import compile_schema
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 
@@ -52,7 +48,7 @@ def checked(pieces: Sequence[Row], schema: Any) -> Placeholders:
     there are none. Refuses with `invalid_input` pieces that can't be filled, and placeholders that
     the schema does not know.
     """
-    known = False if schema is None else schema
+    knowledge = Knowledge(None if schema is None else compile_schema(schema))
     errors: list[InvalidField] = []
     variables: list[Variable] = []
     missing: list[Variable] = []
@@ -60,8 +56,8 @@ def checked(pieces: Sequence[Row], schema: Any) -> Placeholders:
         place = f"piece {piece['position']} ({piece['role']}), "
         try:
             found = _variables(piece["media_type"], piece["body"])
-            unknown = unknown_variables(found, known)
-            missing += may_be_missing(found, known)
+            unknown = knowledge.unknown(found)
+            missing += knowledge.may_be_missing(found)
         except FlawedError as error:
             errors += _flaws(error, "/pieces", place)
             continue

@@ -10,7 +10,8 @@ import pytest
 from app.content import CreateFile, Edit, Insert, Move, Piece, Remove, VersionFile, seeds
 from app.content.reading import SEEDS
 from app.documents.liquid import parse_piece
-from app.documents.variables import may_be_missing, unknown_variables
+from app.documents.variables import Knowledge
+from app.json_schema import compile_schema
 
 ONBOARDING = ["welcome", "preparation", "first_day", "first_month", "review"]
 STATUS_REPORT = ["status", "progress", "milestones", "risks", "next_steps"]
@@ -124,5 +125,6 @@ def test_the_documents_ask_for_nothing_that_valid_data_may_lack() -> None:
         if isinstance(template, VersionFile) and template.parameters is not None:
             pieces = versions()[template.family][-1]
             variables = [v for piece in pieces for v in parse_piece(piece.body).variables]
-            assert unknown_variables(variables, template.parameters) == []
-            assert may_be_missing(variables, template.parameters) == []
+            knowledge = Knowledge(compile_schema(template.parameters))
+            assert knowledge.unknown(variables) == []
+            assert knowledge.may_be_missing(variables) == []

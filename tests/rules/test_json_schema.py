@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.json_schema import Flaw, FlawedSchemaError, compile_schema, schema_of
+from app.json_schema import Flaw, FlawedSchemaError, compile_schema
 from app.refusals.members import InvalidField
 
 PERSON: dict[str, Any] = {
@@ -320,10 +320,3 @@ def test_the_digest_is_that_of_the_canonical_form() -> None:
 
     assert schema.digest == hashlib.sha256(b'{"minLength":1,"type":"string"}').hexdigest()
     assert schema.digest == compile_schema({"minLength": 1, "type": "string"}).digest
-
-
-def test_a_text_is_compiled_once() -> None:
-    assert schema_of('{"type":"string"}') is schema_of('{"type":"string"}')
-    assert schema_of('{"type":"string"}') is not schema_of('{"type":"null"}')
-    with pytest.raises(FlawedSchemaError):
-        schema_of('{"type":"text"}')

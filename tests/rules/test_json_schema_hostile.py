@@ -6,6 +6,8 @@ guard that is taken out makes its test hang, or the process grow.
 
 import json
 import socket
+from itertools import product
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -286,14 +288,28 @@ def test_errors_of_a_megabyte_do_not_each_hold_it(schema: Any, rules: list[str])
     assert max(len(error.detail) for error in errors) < 100
 
 
-def test_names_in_pointers_are_escaped_cut_and_sound() -> None:
+def test_explaining_tries_no_pattern_on_what_breaks_none() -> None:
+    """Each on each of these takes the better part of a minute."""
+    patterns: dict[str, Any] = {
+        "".join(two): {} for two in product(ascii_lowercase, "abcdefghijkl")
+    }
+    data = {f"{number:04}": 1 for number in range(2_400)}
+    schema = compile_schema(
+        {"patternProperties": patterns, "additionalProperties": {"type": "integer"}}
+    )
+
+    errors = schema.errors(data | {"-": "x"})
+
+    assert [(error.pointer, error.rule) for error in errors] == [("/data/-", "type")]
+
+
+def test_names_in_pointers_are_escaped_and_cut() -> None:
     schema = compile_schema({"additionalProperties": False})
-    errors = schema.errors({"a/b~c": 1, "x" * 500: 2, "\ud800": 3})
+    errors = schema.errors({"a/b~c": 1, "x" * 500: 2})
 
     assert [error.pointer for error in errors] == [
         "/data/a~1b~0c",
         "/data/" + "x" * 100 + "…",
-        "/data/?",
     ]
 
 

@@ -10,7 +10,7 @@ from app.db.engine import Database
 TAKE = "SELECT * FROM iu_core.fn_iu_event_intake_many({})".format(  # noqa: S608 - no input
     ", ".join(f"${number}" for number in range(1, 29))
 )
-_FIRE = "SELECT * FROM iu_core.fn_iu_event_fire_many({})".format(  # noqa: S608 - no input
+FIRE = "SELECT * FROM iu_core.fn_iu_event_fire_many({})".format(  # noqa: S608 - no input
     ", ".join(f"${number}" for number in range(1, 16))
 )
 
@@ -154,6 +154,23 @@ async def take_events(database: Database, items: Sequence[EventItem]) -> list[di
     ]
 
 
+def firing_again(
+    rules_revision: int,
+    firings: Sequence[tuple[UUID, Firing]],
+    request_ids: Sequence[UUID],
+    *,
+    dry_run: bool,
+) -> tuple[object, ...]:
+    """The arguments of FIRE for events and routes that were judged by one edition."""
+    return (
+        rules_revision,
+        [event_id for event_id, _ in firings],
+        *([getattr(firing, name) for _, firing in firings] for name in _FIRING_COLUMNS),
+        list(request_ids),
+        dry_run,
+    )
+
+
 async def fire_routes(
     database: Database,
     rules_revision: int,
@@ -166,13 +183,7 @@ async def fire_routes(
 
     Safe to send again after an ambiguous COMMIT: what was fired is answered as it is.
     """
-    columns = ([getattr(firing, name) for _, firing in firings] for name in _FIRING_COLUMNS)
     rows = await database.fetch(
-        _FIRE,
-        rules_revision,
-        [event_id for event_id, _ in firings],
-        *columns,
-        list(request_ids),
-        dry_run,
+        FIRE, *firing_again(rules_revision, firings, request_ids, dry_run=dry_run)
     )
     return [dict(row) for row in rows]

@@ -4,13 +4,17 @@ import asyncpg
 import pytest
 
 from tests.support.events import a_firing, an_event, edition, make_route, put_route, take
-from tests.support.gates import INTAKE, close, drain
+from tests.support.gates import COMPOSER, INTAKE, close, drain
 from tests.support.interleaving import racing
 from tests.support.mutation import take_out
 from tests.support.templates import Template, make_template, open_gates
 
 RULES_LOCK = "PERFORM iu_core.fn_iu_lock('event_rules', ARRAY['event_rules'], true);"
 JUDGED_AGAIN = "v_items := iu_core.fn_iu_event_reconsider(v_before, v_items, p_contents);"
+GATES_LOCK = """PERFORM iu_core.fn_iu_lock('gate', CASE WHEN p_composes
+        THEN ARRAY[v_gate, 'iu_core.auto_instantiate_enabled', 'iu_core.composer_enabled']
+        ELSE ARRAY[v_gate] END, true);"""
+COMPOSING_LOCK = "PERFORM iu_core.fn_iu_lock('gate', v_gates, true);"
 
 either_way = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "guard taken out"])
 
@@ -103,6 +107,87 @@ async def test_the_same_event_at_the_same_time_is_stored_once(
     if committed:
         assert answer["results"] == first["results"]
     assert await stored(owner) == 1
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_of_two_contents_under_one_id_at_the_same_time_one_is_stored(
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+    committed: bool,
+) -> None:
+    route = await make_route(app_conn, template)
+    revision = await edition(app_conn)
+    ada, grace = (
+        an_event(revision, a_firing(route, template), cloudevent_id="1", data={"name": name})
+        for name in ("Ada", "Grace")
+    )
+    transaction = app_conn.transaction()
+    await transaction.start()
+    (first,) = await take(app_conn, ada)
+    async with racing(observer, second, take(second, grace)) as late:
+        await late.blocked(by=app_conn)
+        await (transaction.commit() if committed else transaction.rollback())
+        (answer,) = await late.result()
+    assert first["status"] == "accepted"
+    if committed:
+        assert (answer["status"], answer["results"], answer["details"]) == (
+            "event_conflict",
+            [],
+            {"event_id": str(ada.event_id), "fields": ["data"]},
+        )
+    else:
+        assert answer["status"] == "accepted"
+    kept = ada if committed else grace
+    assert await owner.fetchval("SELECT content::text FROM iu_core.iu_event") == kept.content
+    assert await owner.fetchval("SELECT count(*) FROM iu_core.iu_auto_instantiate_event_log") == 1
+
+
+@either_way
+@pytest.mark.parametrize("gate", [INTAKE, COMPOSER])
+async def test_a_closing_waits_for_the_events_that_passed_the_gate(
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    third: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+    gate: str,
+    guarded: bool,
+) -> None:
+    route = await make_route(app_conn, template)
+    revision = await edition(app_conn)
+    if not guarded:
+        await take_out(owner, "fn_iu_event_admit", GATES_LOCK)
+        await take_out(owner, "fn_iu_compose_admit", COMPOSING_LOCK)
+    taking = app_conn.transaction()
+    await taking.start()
+    await take(app_conn, an_event(revision, a_firing(route, template)))
+    await close(second, gate)
+    async with racing(observer, second, drain(second, gate)) as closing:
+        if not guarded:
+            await closing.result()
+            assert await stored(owner) == 0
+            await taking.commit()
+            assert await stored(owner) == 1, "it was committed after the closing was answered"
+            return
+        await closing.blocked(by=app_conn)
+        newcomer = take(third, an_event(revision, a_firing(route, template)))
+        async with racing(observer, third, newcomer) as late:
+            await late.blocked(by=second)
+            await taking.commit()
+            (answer,) = await late.result()
+        await closing.result()
+    if gate == INTAKE:
+        assert answer["status"] == "event_intake_gate_closed"
+        assert await stored(owner) == 1
+    else:
+        (result,) = answer["results"]
+        assert (answer["status"], result["outcome"]) == ("accepted", "refused")
+        assert result["details"] == {"gate": gate}
+        assert await stored(owner) == 2
 
 
 @either_way

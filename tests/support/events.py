@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from app.canonical_json import canonical_json
-from app.db.event_intake import TAKE, EventItem, Firing, taking
+from app.db.event_intake import FIRE, TAKE, EventItem, Firing, firing_again, taking
 from app.events.identity import event_id
 from tests.support.templates import Template
 
@@ -120,4 +120,18 @@ def an_event(
 async def take(connection: asyncpg.Connection, *events: EventItem) -> list[dict[str, Any]]:
     """The answers of one call."""
     rows = await connection.fetch(TAKE, *taking(events))
+    return [dict(row) for row in rows]
+
+
+async def fire(
+    connection: asyncpg.Connection,
+    revision: int,
+    *firings: tuple[UUID, Firing],
+    dry_run: bool = False,
+) -> list[dict[str, Any]]:
+    """The answers of one call that fires routes of stored events again."""
+    request_ids = [uuid4() for _ in firings]
+    rows = await connection.fetch(
+        FIRE, *firing_again(revision, firings, request_ids, dry_run=dry_run)
+    )
     return [dict(row) for row in rows]

@@ -108,8 +108,6 @@ async def refire_events(
             retry_after=RETRY_AFTER_SECONDS,
         )
     counts = Counter(item.outcome for item in fired)
-    if not order.dry_run:
-        intake.count(item.outcome for item in fired)
     return Refired(
         dry_run=order.dry_run,
         events=len(page.items),

@@ -35,7 +35,10 @@ TRIES = 5
 AT_A_TIME = 256
 """Events of one batch that are under way together."""
 
-_DECIDED = ("outcome", "code", "instance_collection_id", "template", "suffix", "details")
+_DECIDED = (
+    "outcome", "code", "instance_collection_id", "template", "suffix", "details", "fired_at",
+    "firings",
+)  # fmt: skip
 _COUNTED = {"composed": "composed", "replayed": "idempotent_replay", "dry_run": "dry_run"}
 
 
@@ -88,10 +91,10 @@ class Intake:
             )
         if answer["status"] not in {"accepted", "known"}:
             raise refusal_from_status({"status": answer["status"], **answer["details"]})
+        if answer["status"] == "accepted":
+            self._count(result["outcome"] for result in answer["results"])
         if any(result["outcome"] == PENDING for result in answer["results"]):
             answer["results"] = await self._decide(item, answer["results"])
-        if answer["status"] == "accepted":
-            self.count(result["outcome"] for result in answer["results"])
         return _taken(answer, event)
 
     async def take_batch(
@@ -137,13 +140,9 @@ class Intake:
             }
             if not waiting:
                 break
+        if not dry_run:
+            self._count(answer["outcome"] for answer in answers.values() if answer["fired"])
         return [answers[place] for place in range(len(firings))]
-
-    def count(self, outcomes: Iterable[str]) -> None:
-        """Count what composing came to."""
-        for outcome, times in Counter(outcomes).items():
-            if outcome in _COUNTED:
-                self._metrics.outcome(_COUNTED[outcome], times)
 
     async def _take_or_refuse(
         self, sender: Sender, event: CloudEvent | Refusal
@@ -159,6 +158,11 @@ class Intake:
             if known is None:
                 log.exception("event_failed", source=event.source, id=event.id)
             return _refused(known or Refusal("internal"), event)
+
+    def _count(self, outcomes: Iterable[str]) -> None:
+        for outcome, times in Counter(outcomes).items():
+            if outcome in _COUNTED:
+                self._metrics.outcome(_COUNTED[outcome], times)
 
     async def _judge(
         self, rules: Rules, sender: Sender, event: CloudEvent, request_id: UUID

@@ -5,7 +5,8 @@
 -- one element per event and route.
 --   p_dry_run  (NULL is one, too) changes nothing, and says what would become of them
 -- outcome and the other columns are those of fn_iu_event_fire; rules_changed where another edition
--- of the rules is in force, and nothing was done; not_found where there is no such event.
+-- of the rules is in force, and nothing was done; not_found where there is no such event. fired says
+-- whether this call has done it, or tried to; fired_at and firings are those that are stored.
 -- Locks: event rules (shared), the results' rows, then as composing does.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_fire_many(
     p_rules_revision bigint, p_event_ids uuid[], p_route_ids uuid[], p_reasons text[],
@@ -14,7 +15,8 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_fire_many(
     p_request_ids uuid[], p_dry_run boolean)
 RETURNS TABLE (
     ordinal integer, event_id uuid, route_id uuid, instance_collection_id uuid, outcome text,
-    code text, template text, suffix text, details jsonb, fired boolean)
+    code text, template text, suffix text, details jsonb, fired boolean, fired_at timestamptz,
+    firings integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -27,7 +29,8 @@ BEGIN
     IF NOT iu_core.fn_iu_event_rules_hold(p_rules_revision) THEN
         RETURN QUERY
         SELECT u.place::integer, u.event_id, u.route_id, NULL::uuid, 'rules_changed'::text,
-               NULL::text, NULL::text, NULL::text, NULL::jsonb, false
+               NULL::text, NULL::text, NULL::text, NULL::jsonb, false, NULL::timestamptz,
+               NULL::integer
           FROM unnest(p_event_ids, p_route_ids) WITH ORDINALITY AS u(event_id, route_id, place)
          ORDER BY u.place;
         RETURN;
@@ -60,7 +63,7 @@ BEGIN
     RETURN QUERY
     SELECT u.place::integer, u.event_id, u.route_id, a.instance_collection_id,
            coalesce(a.outcome, 'not_found'), a.code, a.template, a.suffix, a.details,
-           v_tried ? (u.event_id || '/' || u.route_id) IS TRUE
+           v_tried ? (u.event_id || '/' || u.route_id) IS TRUE, r.fired_at, r.firings
       FROM unnest(p_event_ids, p_route_ids) WITH ORDINALITY AS u(event_id, route_id, place)
       LEFT JOIN iu_core.iu_event_result AS r
              ON r.event_id = u.event_id AND r.route_id = u.route_id

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.api.test_events import TYPE, event, make_route, send
-from tests.support.http import Service, problem
+from tests.support.http import Service, client_of, make_key, problem
 from tests.support.templates import Template, make_template, open_gates
 
 
@@ -79,6 +79,49 @@ async def test_a_route_composes_as_nobody_but_its_makers_actors(
     assert answer.json() == problem(
         "actor_not_allowed", answer.headers["x-request-id"], "/event-routes", actor="somebody-else"
     )
+
+
+async def test_who_changes_anothers_route_makes_it_their_own(
+    service: Service, template: Template, owner: asyncpg.Connection
+) -> None:
+    """Its actor is one that whoever changed it last may act as, and nobody else's."""
+    made = await make_route(service, template)
+    path = f"/event-routes/{made['route_id']}"
+    order = {
+        "key": "onboarding",
+        "enabled": True,
+        "event_type": TYPE,
+        "template": template.key,
+        "reason": "mine now",
+    }
+    key = await make_key(owner, "operator", "it", ("it-",), principal="bert@example.org")
+    async with client_of(service.app, key) as bert:
+        refused = await bert.put(path, json={**order, "actor": made["actor"]})
+        assert refused.status_code == 403
+        assert refused.json() == problem(
+            "actor_not_allowed", refused.headers["x-request-id"], path, actor=made["actor"]
+        )
+        assert (await bert.get(path)).json() == made
+        (before,) = (await send(service.producer, event(1))).json()["results"]
+
+        changed = await bert.put(path, json=order)
+        assert changed.status_code == 200
+        assert changed.json() == {
+            **made,
+            "revision": 2,
+            "actor": "it",
+            "principal": "bert@example.org",
+            "updated_at": ANY,
+            "updated_by": "it",
+            "reason": "mine now",
+        }
+        (after,) = (await send(service.producer, event(2))).json()["results"]
+        assert (await bert.delete(path, params={"reason": "done"})).status_code == 204
+    actors = [
+        (await service.viewer.get(f"/instances/{one['instance_collection_id']}")).json()["actor"]
+        for one in (before, after)
+    ]
+    assert actors == ["operator-hr", "it"]
 
 
 async def test_two_routes_have_not_the_same_key(service: Service, template: Template) -> None:

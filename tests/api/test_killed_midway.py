@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from app.db.engine import ATTEMPTS
+from tests.api.test_events import TYPE, event, make_route, send
 from tests.support.http import Service
 from tests.support.interleaving import wait_until
-from tests.support.templates import Template, make_template, open_gates
+from tests.support.templates import Template, close_gates, make_template, open_gates
 
 INSTANCE_TABLES = (
     "iu_piece_collection",
@@ -26,7 +27,8 @@ INSTANCE_TABLES = (
     "event_outbox",
     "iu_template_counter",
 )
-ALL_TABLES = (*INSTANCE_TABLES, "iu_instance_tombstone", "iu_command_record")
+EVENT_TABLES = ("iu_event", "iu_event_result")
+ALL_TABLES = (*INSTANCE_TABLES, *EVENT_TABLES, "iu_instance_tombstone", "iu_command_record")
 
 PAUSE = """
     CREATE FUNCTION iu_core.pauses() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -245,3 +247,53 @@ async def test_a_rollback(
         assert answer.json()["instances"] == 1
         late = await service.producer.post("/instances/from-event", json=sent)
         assert (late.status_code, late.json()["code"]) == (409, "rolled_back")
+
+
+@pytest.fixture
+async def known_type(service: Service, owner: asyncpg.Connection, template: Template) -> None:
+    """Events come in, and take a route to the template."""
+    await open_gates(owner, "event_intake_enabled")
+    await service.operator.put(f"/event-types/{TYPE}", json={"reason": "test"})
+    await make_route(service, template)
+
+
+@pytest.mark.usefixtures("known_type")
+async def test_taking_an_event(
+    service: Service, owner: asyncpg.Connection, observer: asyncpg.Connection
+) -> None:
+    for number, (table, when) in enumerate(steps(*EVENT_TABLES)):
+
+        async def take(number: int = number) -> httpx.Response:
+            return await send(service.producer, event(number))
+
+        answer = await killed_at_each_step(service, owner, observer, take, table, when)
+        assert (answer.status_code, answer.json()["outcome"]) == (201, "accepted")
+        assert [result["outcome"] for result in answer.json()["results"]] == ["composed"]
+        assert (await take()).json() == answer.json() | {"outcome": "known"}
+
+
+@pytest.mark.usefixtures("known_type")
+async def test_firing_an_event_again(
+    service: Service, owner: asyncpg.Connection, observer: asyncpg.Connection
+) -> None:
+    for number, (table, when) in enumerate(steps("iu_event_result")):
+        await close_gates(owner)
+        await open_gates(owner, "event_intake_enabled")
+        refused = await send(service.producer, event(number))
+        assert [result["outcome"] for result in refused.json()["results"]] == ["refused"]
+        await open_gates(owner)
+
+        async def refire() -> httpx.Response:
+            return await service.operator.post(
+                "/events/refire",
+                json={
+                    "received_from": "2020-01-01T00:00:00Z",
+                    "received_to": "2120-01-01T00:00:00Z",
+                    "dry_run": False,
+                },
+            )
+
+        answer = await killed_at_each_step(service, owner, observer, refire, table, when)
+        assert (answer.status_code, answer.json()["composed"]) == (200, 1)
+        stored = (await send(service.producer, event(number))).json()["results"]
+        assert [(one["outcome"], one["firings"]) for one in stored] == [("composed", 2)]

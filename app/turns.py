@@ -41,3 +41,28 @@ class Turns:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
         return work(*args, **kwargs)
+
+
+class Room:
+    """Room for so much weight at a time. Who finds too little waits."""
+
+    def __init__(self, weight: int) -> None:
+        self._all = self._left = weight
+        self._given_back = asyncio.Event()
+
+    async def enter(self, weight: int) -> int:
+        """Wait for room, and answer what `leave` takes.
+
+        What weighs more than there ever is has all of it for itself.
+        """
+        taken = min(weight, self._all)
+        while taken > self._left:
+            self._given_back.clear()
+            await self._given_back.wait()
+        self._left -= taken
+        return taken
+
+    def leave(self, taken: int) -> None:
+        """Give room back."""
+        self._left += taken
+        self._given_back.set()

@@ -39,7 +39,7 @@ async def consume(host: Host, client: Client, actor: str, greet: Callable[[], No
     url = host.required_service_url()
     database = Database(url, pool_size=settings.pool_size, pool_timeout_s=settings.pool_timeout)
     book, schemas, metrics = RuleBook(database), Schemas(database), Metrics()
-    sender = Sender(actor, actor, f"consume:{client.name}", client.name)
+    sender = Sender(actor, None, f"consume:{client.name}", client.name)
     try:
         async with (
             running_intake(url, database, book, schemas, metrics) as intake,

@@ -49,7 +49,8 @@ class EventItem:
 
     `content` (what makes it the same event) and `travelled` are RFC 8785 texts, `not_matched` and
     `refusal` JSON texts, as fn_iu_event_intake_many takes them. `request_id` is the service's own,
-    one per event: a repeated call with it is answered `accepted`.
+    one per event: a repeated call with it is answered `accepted`. Of the `firings` the first
+    `at_once` are fired with it; the others are stored as pending.
     """
 
     rules_revision: int
@@ -69,6 +70,7 @@ class EventItem:
     principal: str
     request_id: UUID
     firings: Sequence[Firing]
+    at_once: int
 
     @property
     def writes(self) -> bool:
@@ -78,17 +80,21 @@ class EventItem:
     @property
     def weight(self) -> int:
         """How many instances it may compose, and itself."""
-        return 1 + len(self.firings)
+        return 1 + self.at_once
 
     @property
     def actors(self) -> Sequence[str]:
         """As whom it composes."""
-        return [firing.actor for firing in self.firings]
+        return [firing.actor for firing in self._fired]
 
     @property
     def size(self) -> int:
         """Characters of its content, and of what it hands on."""
-        return len(self.content) + sum(len(firing.data) for firing in self.firings)
+        return len(self.content) + sum(len(firing.data) for firing in self._fired)
+
+    @property
+    def _fired(self) -> Sequence[Firing]:
+        return self.firings[: self.at_once]
 
 
 _EVENT_COLUMNS = (
@@ -129,11 +135,17 @@ def taking(items: Sequence[EventItem]) -> tuple[object, ...]:
         ordinal for ordinal, item in enumerate(items, start=1) for _ in range(len(item.firings))
     ]
     firings = [firing for item in items for firing in item.firings]
+    columns = {name: [getattr(firing, name) for firing in firings] for name in _FIRING_COLUMNS}
+    columns["data"] = [
+        firing.data if place < item.at_once else None
+        for item in items
+        for place, firing in enumerate(item.firings)
+    ]
     return (
         items[0].rules_revision,
         *([getattr(item, name) for item in items] for name in _EVENT_COLUMNS),
         ordinals,
-        *([getattr(firing, name) for firing in firings] for name in _FIRING_COLUMNS),
+        *columns.values(),
     )
 
 

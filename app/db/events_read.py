@@ -14,8 +14,10 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    cast,
     column,
     exists,
+    func,
     select,
     table,
 )
@@ -27,6 +29,11 @@ from app.db.rows import Row, row_of, rows_of
 
 _TIME = DateTime(timezone=True)
 _UNFINISHED = ("refused", "pending")
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Of the contents of a page of events. Read from JSON, they take several times as much memory."""
+
+_AT_A_TIME = 32  # events, of up to 1 MiB each
 
 EVENT = table(
     "v_iu_event",
@@ -88,16 +95,32 @@ async def events(
     limit: int,
     *,
     newest_first: bool = True,
-) -> list[Row]:
-    """Events by time, and one row more than the page when there are more."""
-    query = page_query(
-        _filtered(filters),
-        [EVENT.c.received_at, EVENT.c.event_id],
-        position,
-        limit,
-        descending=newest_first,
-    )
-    return rows_of(await tx.rows(query))
+) -> tuple[list[Row], int]:
+    """Events by time, and how many of them make the page; one more where there are more.
+
+    The page ends at `limit` events, or with the one that makes MOST_BYTES of content full.
+    """
+    found: list[Row] = []
+    size = 0
+    while len(found) <= limit:
+        portion = min(_AT_A_TIME, limit + 1 - len(found))
+        query = page_query(
+            _filtered(filters),
+            [EVENT.c.received_at, EVENT.c.event_id],
+            position,
+            portion - 1,
+            descending=newest_first,
+        )
+        rows = rows_of(await tx.rows(query))
+        for row in rows:
+            found.append(row)
+            if size >= MOST_BYTES:
+                return found, len(found) - 1
+            size += row["size"]
+        if len(rows) < portion:
+            break
+        position = (found[-1]["received_at"], found[-1]["event_id"])
+    return found, limit
 
 
 async def event(tx: Transaction, event_id: UUID) -> Row | None:
@@ -116,7 +139,7 @@ async def results(tx: Transaction, event_ids: Collection[UUID]) -> list[Row]:
 
 
 def _filtered(filters: EventFilters) -> Select[Any]:
-    query = select(EVENT)
+    query = select(EVENT, func.octet_length(cast(EVENT.c.content, Text)).label("size"))
     if filters.source is not None:
         query = query.where(EVENT.c.source == filters.source)
     if filters.event_type is not None:

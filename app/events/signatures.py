@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 from standardwebhooks import Webhook as Signer
 
 from app.errors import FactoryError
@@ -30,6 +30,7 @@ TOLERANCE = timedelta(minutes=5)
 """How far the time of a message may lie from ours: for clocks, and for its way."""
 
 _GITHUB = re.compile(r"sha256=[0-9a-f]{64}")
+_PRINTABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
 
@@ -53,10 +54,16 @@ def _is_whsec(secret: str) -> str:
     return secret
 
 
+def _can_stand_in_a_header(secret: str) -> str:
+    if not _PRINTABLE.fullmatch(secret):
+        raise ValueError("should be printable ASCII, without spaces at its ends")
+    return secret
+
+
 Secret = Annotated[
     str,
-    # What stands in a header. What is shorter is guessed.
-    StringConstraints(min_length=16, max_length=500, pattern=r"^[!-~]([ -~]*[!-~])?$"),
+    StringConstraints(min_length=16, max_length=500),  # what is shorter is guessed
+    AfterValidator(_can_stand_in_a_header),
     Field(description="A secret that both sides know, in printable ASCII."),
 ]
 WhsecSecret = Annotated[
@@ -65,6 +72,13 @@ WhsecSecret = Annotated[
     AfterValidator(_is_whsec),
     Field(description="`whsec_` and the Base64 of 24 to 64 bytes."),
 ]
+SECRETS: Mapping[str, TypeAdapter[list[str]]] = {
+    "github": TypeAdapter(list[Secret]),
+    "standard_webhooks": TypeAdapter(list[WhsecSecret]),
+    "header": TypeAdapter(list[Secret]),
+}
+"""What the secrets of each kind look like, as senders have them."""
+
 HeaderName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$"),

@@ -1,5 +1,6 @@
 """Expressions from operators, in CEL: bounded before they are evaluated, never silently false."""
 
+from app.expressions.cost import Budget
 from app.expressions.expression import (
     OF_EVENTS,
     OF_WEBHOOKS,
@@ -14,6 +15,7 @@ from app.expressions.verdict import Failure, Verdict
 __all__ = [
     "OF_EVENTS",
     "OF_WEBHOOKS",
+    "Budget",
     "Expression",
     "Failure",
     "FlawedExpressionError",

@@ -25,8 +25,8 @@ from app.expressions.tree import (
 )
 
 MOST_COST = 40_000_000
-"""What one evaluation may cost: 40 ms. What is built costs two units a byte, so this bounds the
-memory too."""
+"""What evaluations that belong together may cost: 40 ms. What is built costs two units a byte, so
+this bounds the memory too."""
 
 MOST_VALUES = 10_000
 """How many values what an expression refers to may have: each takes up to 5 µs to hand over."""
@@ -102,6 +102,20 @@ class _Measured:
         return size
 
 
+class Budget:
+    """What is left for evaluations that belong together, such as those of one route."""
+
+    def __init__(self) -> None:
+        self._left = MOST_COST
+
+    def spend(self, cost: int) -> bool:
+        """Whether so much is left; then it is spent."""
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
+
+
 class CostBound:
     """What evaluating an expression costs at most, for data of any size."""
 
@@ -115,18 +129,18 @@ class CostBound:
         self._for_each_byte = (1 + _COPYING) * len(nodes) + _MATCHING * weight + _ANSWERING
         self._bytes = _MAP * len(nodes) + root.end - root.begin
 
-    def is_exceeded(self, extents: Mapping[str, Extent]) -> bool:
-        """Whether it may be more than is allowed, with references of such extents."""
+    def spend(self, budget: Budget, extents: Mapping[str, Extent]) -> bool:
+        """Whether the budget allows for it, with references of such extents; then it is spent."""
         if not self._has_macro:
             # No part handles more bytes than all references and literals have. That is told in a
             # fraction of the time of an evaluation, and nearly always enough.
             size = self._bytes
             for variable in self._references:
                 size += extents[variable][0].size
-            if self._fixed + self._for_each_byte * size <= MOST_COST:
-                return False
+            if budget.spend(self._fixed + self._for_each_byte * size):
+                return True
         cost, answer = _cost(self._root, extents)
-        return cost + _ANSWERING * answer[0].size > MOST_COST
+        return budget.spend(cost + _ANSWERING * answer[0].size)
 
 
 def _cost(node: Node, extents: Mapping[str, Extent]) -> tuple[int, Extent]:

@@ -16,7 +16,7 @@ from app.expressions.binding import (
     step_text,
     text_for_engine,
 )
-from app.expressions.cost import SCALAR, CostBound
+from app.expressions.cost import SCALAR, Budget, CostBound
 from app.expressions.prepared import Prepared
 from app.expressions.syntax import FlawedExpressionError, parse
 from app.expressions.tree import Node, conjuncts, parts
@@ -75,8 +75,7 @@ class Expression:
         found = [node for node in parts(root) if isinstance(node, Reference)]
         self._references = {reference.variable: reference for reference in found}
         self._bound = CostBound(root)
-        if self._bound.is_exceeded(dict.fromkeys(self._references, SCALAR)):
-            raise FlawedExpressionError("could take too long, whatever the data")
+        self.spend_least(Budget())
         self._program = cel.compile(text_for_engine(source, root))
 
     @cached_property
@@ -92,10 +91,21 @@ class Expression:
             for node in conjuncts(self._root)
         )
 
-    def evaluate(self, prepared: Prepared) -> Verdict:
-        """The value, or why there is none. Never raises for what is in the data."""
+    def spend_least(self, budget: Budget) -> None:
+        """Spend what the smallest data cost.
+
+        Raises FlawedExpressionError where that is more than is left.
+        """
+        if not self._bound.spend(budget, dict.fromkeys(self._references, SCALAR)):
+            raise FlawedExpressionError("could take too long, whatever the data")
+
+    def evaluate(self, prepared: Prepared, budget: Budget | None = None) -> Verdict:
+        """The value, or why there is none. Never raises for what is in the data.
+
+        `budget` is what is left for it and others; None: it is alone.
+        """
         taken = prepared.take(self._references.values())
-        if not taken or self._bound.is_exceeded(prepared.extents):
+        if not taken or not self._bound.spend(budget or Budget(), prepared.extents):
             detail = "the data is too large for this expression: it could take too long"
             return Verdict(failure="too_costly", detail=detail)
         try:

@@ -99,7 +99,7 @@ async def refire_events(
     By the rules that are in force now. A dry run, which is the default, says what would come of it.
     What was composed is never composed again.
     """
-    return await events.refire_events(database, book, intake, order)
+    return await events.refire_events(database, book, intake.trigger, order)
 
 
 @router.get(

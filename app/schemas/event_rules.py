@@ -352,7 +352,7 @@ class PutSource(_SourceDefinition):
 
     secrets: (
         Annotated[
-            list[Annotated[str, StringConstraints(min_length=8, max_length=500)]],
+            list[Annotated[str, StringConstraints(max_length=500)]],
             Field(min_length=1, max_length=2),
         ]
         | None

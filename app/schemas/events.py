@@ -75,6 +75,15 @@ Why = Annotated[
 ]
 
 
+NoMoreTaken = Annotated[
+    Literal["not_taken"],
+    Field(
+        description="It was refused or pending, and the event does not take it any more: `details`"
+        " has `why` (`not_in_force` where it is disabled, removed or for other types) and `detail`."
+    ),
+]
+
+
 class RouteResult(WireModel):
     """What came of one route that an event took."""
 
@@ -246,7 +255,7 @@ class RefiredRoute(WireModel):
     event_id: UUID
     route_id: UUID
     route: str
-    outcome: RouteOutcome
+    outcome: RouteOutcome | NoMoreTaken
     code: str | None
     instance_collection_id: UUID | None
     template: str
@@ -266,6 +275,7 @@ class Refired(WireModel):
             "dry_runs": 0,
             "refused": 0,
             "pending": 0,
+            "not_taken": 0,
             "items": [
                 {
                     "event_id": _EVENT_ID,
@@ -287,5 +297,8 @@ class Refired(WireModel):
     dry_runs: int
     refused: int
     pending: int
+    not_taken: int
     items: list[RefiredRoute]
-    next_page_token: str | None = Field(description="There are more; null: that was all.")
+    next_page_token: str | None = Field(
+        description="There are more; null: that was all. A page also ends after 8 MiB of events."
+    )

@@ -8,6 +8,7 @@ change of the rules holds for every event that is taken after it was answered.
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from app.db.rows import Row
 from app.errors import Refusal
 from app.events.cloudevent import CloudEvent
 from app.expressions import (
+    Budget,
     Expression,
     FlawedExpressionError,
     Prepared,
@@ -42,10 +44,33 @@ class NotTaken:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a route makes of an event: the instance's suffix, and the template's parameters."""
+    """What a route makes of an event: the instance's suffix, and the template's parameters.
+
+    `text` is their RFC 8785 form.
+    """
 
     suffix: str
     parameters: dict[str, Any]
+    text: str
+
+
+class Seen:
+    """An event as routes see it; what they have in common is worked out once.
+
+    Expressions see its attributes as `event` and its data as `data`.
+    """
+
+    def __init__(self, event: CloudEvent) -> None:
+        """Takes the event, with `data` as it was read from JSON."""
+        attributes = event.model_dump(exclude={"data"}, exclude_none=True)
+        self.values = Prepared({"event": attributes, "data": event.data})
+        self._data = event.data
+
+    @cached_property
+    def parameters(self) -> tuple[dict[str, Any], str] | None:
+        """The data as parameters, and their text; None where they are no object."""
+        data = {} if self._data is None else self._data
+        return (data, canonical_json(data)) if isinstance(data, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +95,23 @@ class Route:
             return event_type.startswith(self.pattern[:-1])
         return event_type == self.pattern
 
-    def take(self, event: Prepared, data: Any) -> Taken | NotTaken:
-        """What the route makes of an event of its types, with these data."""
+    def take(self, event: Seen) -> Taken | NotTaken:
+        """What the route makes of an event of its types."""
+        budget = Budget()
         if self.filter is not None:
-            verdict = self.filter.evaluate(event)
+            verdict = self.filter.evaluate(event.values, budget)
             if verdict.failure is not None:
                 return _not_taken("failed", verdict)
             if not verdict.value:
                 return NotTaken("filter")
-        suffix = Verdict("") if self.suffix is None else self.suffix.evaluate(event)
-        if suffix.failure is not None:
-            return _not_taken("suffix", suffix)
-        if len(suffix.value) > LONGEST_SUFFIX or any(map(_is_control, suffix.value)):
-            return NotTaken("suffix", "should be at most 200 characters, none a control character")
-        parameters = self._parameters(event, data)
-        return parameters if isinstance(parameters, NotTaken) else Taken(suffix.value, parameters)
-
-    def _parameters(self, event: Prepared, data: Any) -> dict[str, Any] | NotTaken:
-        if self.mapping is None:
-            if data is not None and not isinstance(data, dict):
-                return NotTaken("mapping", "the event's data are no object")
-            return data or {}
-        parameters = {}
-        size = 0
-        for name, expression in self.mapping.items():
-            verdict = expression.evaluate(event)
-            if verdict.failure is not None:
-                return _not_taken("mapping", verdict, f"{name}: ")
-            parameters[name] = verdict.value
-            size += len(canonical_json(verdict.value))
-            if size > MAX_DOCUMENT:
-                return NotTaken("mapping", f"{name}: the parameters take more than 1 MiB")
-        return _as_if_sent(parameters)
+        suffix = "" if self.suffix is None else _suffix(self.suffix.evaluate(event.values, budget))
+        if isinstance(suffix, NotTaken):
+            return suffix
+        if self.mapping is not None:
+            return _mapped(suffix, self.mapping, event.values, budget)
+        if event.parameters is None:
+            return NotTaken("mapping", "the event's data are no object")
+        return Taken(suffix, *event.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +155,6 @@ class RuleBook:
         return await asyncio.to_thread(_rules, edition, types, routes)
 
 
-def prepared(event: CloudEvent) -> Prepared:
-    """The event, as expressions see it: `event` are its attributes, `data` its data."""
-    attributes = event.model_dump(exclude={"data"}, exclude_none=True)
-    return Prepared({"event": attributes, "data": event.data})
-
-
 def route_of(row: Row) -> Route:
     """The route of a row of v_iu_event_route. Raises FlawedExpressionError."""
     mapping = row["mapping"]
@@ -179,9 +183,11 @@ def flaws_of(
         (("suffix",), suffix, "string"),
         *((("mapping", name), text, "json") for name, text in (mapping or {}).items()),
     ]
+    budget = Budget()
     for place, text, wants in wanted:
         try:
-            _compiled(text, wants)
+            if expression := _compiled(text, wants):
+                expression.spend_least(budget)
         except FlawedExpressionError as flaw:
             yield place, str(flaw)
 
@@ -210,17 +216,38 @@ def _not_taken(why: str, verdict: Verdict, place: str = "") -> NotTaken:
     return NotTaken(why, f"{place}{verdict.detail}")
 
 
-def _as_if_sent(parameters: dict[str, Any]) -> dict[str, Any] | NotTaken:
-    """The parameters as they would be read from a body: expressions make what none may hold."""
+def _suffix(verdict: Verdict) -> str | NotTaken:
+    if verdict.failure is not None:
+        return _not_taken("suffix", verdict)
+    suffix: str = verdict.value
+    if len(suffix) > LONGEST_SUFFIX or any(map(_is_control, suffix)):
+        return NotTaken("suffix", "should be at most 200 characters, none a control character")
+    return suffix
+
+
+def _mapped(
+    suffix: str, mapping: Mapping[str, Expression], event: Prepared, budget: Budget
+) -> Taken | NotTaken:
+    values = {}
+    size = 0
+    for name, expression in mapping.items():
+        verdict = expression.evaluate(event, budget)
+        if verdict.failure is not None:
+            return _not_taken("mapping", verdict, f"{name}: ")
+        values[name] = verdict.value
+        size += len(canonical_json(verdict.value))
+        if size > MAX_DOCUMENT:
+            return NotTaken("mapping", f"{name}: the parameters take more than 1 MiB")
+    text = canonical_json(values)
     try:
-        read: dict[str, Any] = parse_json(canonical_json(parameters).encode())
+        # As if they had been sent: expressions can make what no body may hold.
+        return Taken(suffix, parse_json(text.encode()), text)
     except Refusal as refusal:
         members: dict[str, Any] = dict(refusal.members)
         if refusal.code == "too_deep":
             return NotTaken("mapping", f"the parameters nest deeper than {members['limit']} levels")
         first = members["errors"][0]
         return NotTaken("mapping", f"{first['pointer']}: {first['detail']}")
-    return read
 
 
 def _is_control(character: str) -> bool:

@@ -13,7 +13,7 @@ from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.rows import Row
 from app.errors import Refusal
-from app.events.signatures import Signature, SignatureError, secret_digest, verify
+from app.events.signatures import SECRETS, Signature, SignatureError, secret_digest, verify
 from app.events.webhook import (
     GITHUB_TYPE,
     Origin,
@@ -35,6 +35,7 @@ from app.paging import Keyset
 from app.refusals.from_database import refusal_from_status
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
+from app.refusals.validation import invalid_fields
 from app.schemas.base import Page
 from app.schemas.event_rules import From, PutSource, Source, SourcePage
 from app.schemas.events import TakenEvent
@@ -128,7 +129,8 @@ async def receive_webhook(
         raise Refusal("signature_invalid", str(error), reason=error.reason) from error
     event = event_from_webhook(_mapping(source), webhook)
     channel = f"event-source:{name}"
-    sender = Sender(source["actor"], source["actor"], channel, channel)
+    # Who signs is the source, whoever its actor was when the event came first.
+    sender = Sender(source["actor"], None, channel, channel)
     return await intake.take(sender, event, request_id)
 
 
@@ -181,13 +183,13 @@ def _check(order: PutSource) -> None:
                 _compiled(where.expression)
             except FlawedExpressionError as flaw:
                 errors.append(_wrong(f"/{name}/expression", "expression", str(flaw)))
-    if order.secrets is not None and order.signature != "header":
+    if order.secrets is not None:
         try:
-            _SIGNATURE.validate_python({"kind": order.signature, "secrets": order.secrets})
+            SECRETS[order.signature].validate_python(order.secrets)
         except ValidationError as error:
             errors += [
-                _wrong(f"/secrets/{one['loc'][-1]}", "secret", one["msg"])
-                for one in error.errors(include_input=False, include_url=False)
+                _wrong(f"/secrets{wrong.pointer}", "secret", wrong.detail)
+                for wrong in invalid_fields(error, order.secrets)
             ]
     if errors:
         raise invalid_input(errors)

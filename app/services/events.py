@@ -22,11 +22,11 @@ from app.schemas.events import (
     StoredEvent,
     StoredEventPage,
 )
-from app.services.event_rules import RuleBook, Rules, Taken, prepared
-from app.services.intake import TRIES, Intake, route_result, routes_not_taken
-
-FIRED_AT_A_TIME = 100
-"""Routes in one call."""
+from app.services.coalescer import MOST_BYTES, MOST_TOGETHER
+from app.services.event_rules import NotTaken, RuleBook, Rules, Seen, Taken
+from app.services.firing import Trigger
+from app.services.intake import TRIES, route_result, routes_not_taken
+from app.turns import Turns
 
 _EVENTS = Keyset("events", (datetime, UUID))
 _REFIRED = Keyset("refired events", (datetime, UUID))
@@ -48,12 +48,12 @@ async def list_events(database: Database, query: EventList) -> StoredEventPage:
         unfinished=query.unfinished,
     )
 
-    async def work(tx: Transaction) -> tuple[list[Row], Results]:
-        rows = await db.events(tx, filters, position, query.limit)
-        return rows, await _results(tx, rows[: query.limit])
+    async def work(tx: Transaction) -> tuple[list[Row], int, Results]:
+        rows, count = await db.events(tx, filters, position, query.limit)
+        return rows, count, await _results(tx, rows[:count])
 
-    rows, results = await database.run(work)
-    page = _EVENTS.page(rows, query.limit, _place, within)
+    rows, count, results = await database.run(work)
+    page = _EVENTS.page(rows, count, _place, within)
     return StoredEventPage(
         items=[_stored(row, results) for row in page.items], next_page_token=page.next_page_token
     )
@@ -73,7 +73,7 @@ async def get_event(database: Database, event_id: UUID) -> StoredEvent:
 
 
 async def refire_events(
-    database: Database, book: RuleBook, intake: Intake, order: Refire
+    database: Database, book: RuleBook, trigger: Trigger, order: Refire
 ) -> Refired:
     """Fire routes of stored events again, or for the first time, by the rules in force.
 
@@ -88,16 +88,15 @@ async def refire_events(
         unfinished=not order.not_taken,
     )
 
-    async def work(tx: Transaction) -> tuple[list[Row], Results]:
-        rows = await db.events(tx, filters, position, order.limit, newest_first=False)
-        return rows, await _results(tx, rows[: order.limit])
+    async def work(tx: Transaction) -> tuple[list[Row], int, Results]:
+        rows, count = await db.events(tx, filters, position, order.limit, newest_first=False)
+        return rows, count, await _results(tx, rows[:count])
 
-    rows, results = await database.run(work)
-    page = _REFIRED.page(rows, order.limit, _place, within)
+    rows, count, results = await database.run(work)
+    page = _REFIRED.page(rows, count, _place, within)
     rules = await book.newest()
     for _ in range(TRIES):
-        firings = await _firings(rules, intake, order, page.items, results)
-        fired = await _fire(intake, rules, firings, dry_run=order.dry_run)
+        fired = await _Refiring(order, rules, trigger).fire(page.items, results)
         if fired is not None:
             break
         rules = await book.current(after=rules)
@@ -116,49 +115,99 @@ async def refire_events(
         dry_runs=counts["dry_run"],
         refused=counts["refused"],
         pending=counts["pending"],
+        not_taken=counts["not_taken"],
         items=fired,
         next_page_token=page.next_page_token,
     )
 
 
-async def _firings(
-    rules: Rules, intake: Intake, order: Refire, rows: Sequence[Row], results: Results
-) -> list[tuple[UUID, str, Firing]]:
-    found: list[tuple[UUID, str, Firing]] = []
-    for row in rows:
-        event = cloud_event(row)
-        if event.type not in rules.schemas:
-            continue
-        before = {result["route_id"]: result["outcome"] for result in results[row["event_id"]]}
-        seen = prepared(event)
-        for route in rules.routes_of(event.type):
-            wanted = order.routes is None or route.route_id in order.routes
-            outcome = before.get(route.route_id)
-            if not wanted or not (outcome in _UNFINISHED or (outcome is None and order.not_taken)):
-                continue
-            taken = route.take(seen, event.data)
-            if isinstance(taken, Taken):
-                found.append((row["event_id"], route.key, await intake.firing(route, taken)))
-    return found
+class _Refiring:
+    """One try of firing routes again, by one edition of the rules."""
 
+    def __init__(self, order: Refire, rules: Rules, trigger: Trigger) -> None:
+        self._order = order
+        self._rules = rules
+        self._trigger = trigger
+        self._items: list[RefiredRoute | None] = []
+        self._waiting: list[tuple[int, UUID, str, Firing]] = []
+        """What is to be fired: its place among the items, the event, the route's key."""
+        self._size = 0
 
-async def _fire(
-    intake: Intake, rules: Rules, firings: Sequence[tuple[UUID, str, Firing]], *, dry_run: bool
-) -> list[RefiredRoute] | None:
-    """What came of them; None: the rules were changed meanwhile. What is done already stays so."""
-    fired: list[RefiredRoute] = []
-    for begin in range(0, len(firings), FIRED_AT_A_TIME):
-        part = firings[begin : begin + FIRED_AT_A_TIME]
-        answers = await intake.fire(
-            rules.revision, [(event, firing) for event, _, firing in part], dry_run=dry_run
-        )
-        for (_, key, _), answer in zip(part, answers, strict=True):
-            if answer["outcome"] == RULES_CHANGED:
+    async def fire(self, rows: Sequence[Row], results: Results) -> list[RefiredRoute] | None:
+        """What came of the routes, by event; None: the rules were changed meanwhile.
+
+        What is done by then stays so, and is answered as it is when it is fired again.
+        """
+        turns = Turns()
+        for row in rows:
+            if not await self._fire_event(row, results.get(row["event_id"], ()), turns):
                 return None
+        return [item for item in self._items if item] if await self._fire_waiting() else None
+
+    async def _fire_event(self, row: Row, results: Sequence[Row], turns: Turns) -> bool:
+        event = cloud_event(row)
+        seen = Seen(event)
+        before = {result["route_id"]: result for result in results}
+        for route in self._rules.routes_of(event.type) if event.type in self._rules.schemas else ():
+            result = before.pop(route.route_id, None)
+            is_unfinished = result is not None and result["outcome"] in _UNFINISHED
+            is_new = result is None and self._order.not_taken
+            if not (self._wants(route.route_id) and (is_unfinished or is_new)):
+                continue
+            taken = await turns.do(row["size"], route.take, seen)
+            if isinstance(taken, Taken):
+                firing = await self._trigger.firing(route, taken)
+                if not await self._wait(row["event_id"], route.key, firing):
+                    return False
+            elif result is not None:
+                self._items.append(_not_taken(result, taken))
+        self._items += (
+            _not_taken(result, NotTaken("not_in_force"))
+            for route_id, result in before.items()
+            if result["outcome"] in _UNFINISHED and self._wants(route_id)
+        )
+        return True
+
+    def _wants(self, route_id: UUID) -> bool:
+        return self._order.routes is None or route_id in self._order.routes
+
+    async def _wait(self, event_id: UUID, key: str, firing: Firing) -> bool:
+        """Fire it with the others, when there are enough of them."""
+        self._waiting.append((len(self._items), event_id, key, firing))
+        self._items.append(None)
+        self._size += len(firing.data)
+        is_enough = len(self._waiting) == MOST_TOGETHER or self._size > MOST_BYTES
+        return await self._fire_waiting() if is_enough else True
+
+    async def _fire_waiting(self) -> bool:
+        """False: the rules were changed meanwhile."""
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        answers = await self._trigger.fire(
+            self._rules.revision,
+            [(event_id, firing) for _, event_id, _, firing in waiting],
+            dry_run=self._order.dry_run,
+        )
+        for (place, _, key, _), answer in zip(waiting, answers, strict=True):
+            if answer["outcome"] == RULES_CHANGED:
+                return False
             members = {name: answer[name] for name in RefiredRoute.model_fields if name in answer}
             members["details"] = answer["details"] or {}
-            fired.append(RefiredRoute(**members, route=key))
-    return fired
+            self._items[place] = RefiredRoute(**members, route=key)
+        return True
+
+
+def _not_taken(result: Row, why: NotTaken) -> RefiredRoute:
+    return RefiredRoute(
+        event_id=result["event_id"],
+        route_id=result["route_id"],
+        route=result["route_key"],
+        outcome="not_taken",
+        code=None,
+        instance_collection_id=None,
+        template=result["template"],
+        suffix=result["suffix"],
+        details={"why": why.why, "detail": why.detail},
+    )
 
 
 async def _results(tx: Transaction, rows: Sequence[Row]) -> Results:

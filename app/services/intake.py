@@ -3,26 +3,26 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 
 from app.canonical_json import canonical_json
-from app.db.engine import Database
-from app.db.event_intake import PENDING, RULES_CHANGED, EventItem, Firing, fire_routes
+from app.db.event_intake import PENDING, RULES_CHANGED, EventItem, Firing
 from app.errors import Refusal
 from app.events.cloudevent import CloudEvent
 from app.events.identity import content_of, event_id, travelled_of
-from app.metrics import Metrics
 from app.refusals.from_database import refusal_from_database_error, refusal_from_status
 from app.refusals.unavailable import RETRY_AFTER_SECONDS
 from app.schemas.events import BatchAnswer, RefusedEvent, RouteNotTaken, RouteResult, TakenEvent
-from app.services.coalescer import Coalescer
-from app.services.event_rules import NotTaken, Route, RuleBook, Rules, Taken, prepared
-from app.services.judging import Schemas, data_errors, judgement
+from app.services.coalescer import FLIGHTS, MOST_BYTES, MOST_TOGETHER, Coalescer
+from app.services.event_rules import NotTaken, RuleBook, Rules, Seen
+from app.services.firing import Trigger, portions
+from app.services.judging import data_errors
+from app.turns import Room, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +32,17 @@ DEEPEST_CHAIN = 8
 TRIES = 5
 """How often an event is judged: each time but the first, the rules were changed meanwhile."""
 
-AT_A_TIME = 256
-"""Events of one batch that are under way together."""
+MOST_UNDER_WAY = 2 * FLIGHTS * MOST_TOGETHER
+"""What the events of one batch that are under way together may weigh: as much waits for the next
+calls as is in these."""
+
+BYTES_OF_ONE = MOST_BYTES // MOST_TOGETHER
+"""Of texts: an event that has more than this for each of its routes weighs as much as they do."""
 
 _DECIDED = (
     "outcome", "code", "instance_collection_id", "template", "suffix", "details", "fired_at",
     "firings",
 )  # fmt: skip
-_COUNTED = {"composed": "composed", "replayed": "idempotent_replay", "dry_run": "dry_run"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,12 @@ class Intake:
     def __init__(
         self,
         coalescer: Coalescer[EventItem],
-        database: Database,
         book: RuleBook,
-        schemas: Schemas,
-        metrics: Metrics,
+        trigger: Trigger,
     ) -> None:
         self._coalescer = coalescer
-        self._database = database
         self._book = book
-        self._schemas = schemas
-        self._metrics = metrics
+        self.trigger = trigger
 
     async def take(self, sender: Sender, event: CloudEvent, request_id: UUID) -> TakenEvent:
         """Store an event and fire the routes that it takes; or answer one that is known as it was.
@@ -77,108 +76,90 @@ class Intake:
         before, and `overloaded`. What composing refuses is among the results, not raised.
         """
         rules = await self._book.current()
-        for _ in range(TRIES):
-            item = await self._judge(rules, sender, event, request_id)
-            answer = await self._coalescer.send(item)
-            if answer["status"] != RULES_CHANGED:
-                break
-            rules = await self._book.current(after=rules)
-        else:
-            raise Refusal(
-                "overloaded",
-                "The rules for events were changed each time that the event was judged.",
-                retry_after=RETRY_AFTER_SECONDS,
-            )
-        if answer["status"] not in {"accepted", "known"}:
-            raise refusal_from_status({"status": answer["status"], **answer["details"]})
-        if answer["status"] == "accepted":
-            self._count(result["outcome"] for result in answer["results"])
-        if any(result["outcome"] == PENDING for result in answer["results"]):
-            answer["results"] = await self._decide(item, answer["results"])
-        return _taken(answer, event)
+        item = await self._judge(rules, sender, event, request_id, Turns())
+        return await self._send(rules, sender, event, item)
 
     async def take_batch(
         self, sender: Sender, batch: Sequence[CloudEvent | Refusal]
     ) -> BatchAnswer:
         """Take each event of a batch for itself: one that is refused leaves the others alone."""
-        items: list[TakenEvent | RefusedEvent] = []
-        for begin in range(0, len(batch), AT_A_TIME):
-            part = batch[begin : begin + AT_A_TIME]
-            items += await asyncio.gather(*(self._take_or_refuse(sender, one) for one in part))
-        counts = Counter(item.outcome for item in items)
+        items: list[TakenEvent | RefusedEvent | None] = [None] * len(batch)
+        turns = Turns()
+        room = Room(MOST_UNDER_WAY)
+        rules = await self._book.current()
+
+        async def send(place: int, event: CloudEvent, item: EventItem, weight: int) -> None:
+            try:
+                items[place] = await self._send(rules, sender, event, item)
+            except Exception as error:  # noqa: BLE001 - of one event, told for it alone
+                items[place] = _refused(_refusal_of(error, event), event)
+            finally:
+                room.leave(weight)
+
+        async with asyncio.TaskGroup() as under_way:
+            for place, event in enumerate(batch):
+                if isinstance(event, Refusal):
+                    items[place] = _refused(event, None)
+                    continue
+                try:
+                    # One after the other: together they would keep the loop from everybody else.
+                    item = await self._judge(rules, sender, event, uuid4(), turns)
+                except Exception as error:  # noqa: BLE001 - as above
+                    items[place] = _refused(_refusal_of(error, event), event)
+                    continue
+                weight = await room.enter(max(item.weight, item.size // BYTES_OF_ONE))
+                under_way.create_task(send(place, event, item, weight))
+        answered = [item for item in items if item is not None]
+        counts = Counter(item.outcome for item in answered)
         return BatchAnswer(
-            total=len(items),
+            total=len(answered),
             accepted=counts["accepted"],
             known=counts["known"],
             refused=counts["refused"],
-            items=items,
+            items=answered,
         )
 
-    async def fire(
-        self, revision: int, firings: Sequence[tuple[UUID, Firing]], *, dry_run: bool
-    ) -> list[dict[str, Any]]:
-        """Fire routes of stored events, one answer for each: see app.db.event_intake.fire_routes.
-
-        What the orchestrator could not judge by what it was told is judged anew, and fired again.
-        """
-        request_ids = [uuid4() for _ in firings]
-        waiting = dict(enumerate(firings))
-        answers: dict[int, dict[str, Any]] = {}
+    async def _send(
+        self, rules: Rules, sender: Sender, event: CloudEvent, item: EventItem
+    ) -> TakenEvent:
         for _ in range(TRIES):
-            fired = await fire_routes(
-                self._database,
-                revision,
-                list(waiting.values()),
-                [request_ids[place] for place in waiting],
-                dry_run=dry_run,
-            )
-            answers |= zip(waiting, fired, strict=True)
-            waiting = {
-                place: (event, await self._judged_by(firing, answers[place]["details"]))
-                for place, (event, firing) in waiting.items()
-                if answers[place]["outcome"] == PENDING
-            }
-            if not waiting:
-                break
-        if not dry_run:
-            self._count(answer["outcome"] for answer in answers.values() if answer["fired"])
-        return [answers[place] for place in range(len(firings))]
+            answer = await self._coalescer.send(item)
+            if answer["status"] != RULES_CHANGED:
+                return await self._answered(event, item, answer)
+            rules = await self._book.current(after=rules)
+            item = await self._judge(rules, sender, event, item.request_id, Turns())
+        raise Refusal(
+            "overloaded",
+            "The rules for events were changed each time that the event was judged.",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
 
-    async def _take_or_refuse(
-        self, sender: Sender, event: CloudEvent | Refusal
-    ) -> TakenEvent | RefusedEvent:
-        if isinstance(event, Refusal):
-            return _refused(event, None)
-        try:
-            return await self.take(sender, event, uuid4())
-        except Refusal as refusal:
-            return _refused(refusal, event)
-        except Exception as error:  # a defect that one event meets is none of its neighbours'
-            known = refusal_from_database_error(error)
-            if known is None:
-                log.exception("event_failed", source=event.source, id=event.id)
-            return _refused(known or Refusal("internal"), event)
-
-    def _count(self, outcomes: Iterable[str]) -> None:
-        for outcome, times in Counter(outcomes).items():
-            if outcome in _COUNTED:
-                self._metrics.outcome(_COUNTED[outcome], times)
+    async def _answered(
+        self, event: CloudEvent, item: EventItem, answer: dict[str, Any]
+    ) -> TakenEvent:
+        if answer["status"] not in {"accepted", "known"}:
+            raise refusal_from_status({"status": answer["status"], **answer["details"]})
+        if answer["status"] == "accepted":
+            self.trigger.count(result["outcome"] for result in answer["results"])
+        if any(result["outcome"] == PENDING for result in answer["results"]):
+            answer["results"] = await self._decide(item, answer["results"])
+        return _taken(answer, event)
 
     async def _judge(
-        self, rules: Rules, sender: Sender, event: CloudEvent, request_id: UUID
+        self, rules: Rules, sender: Sender, event: CloudEvent, request_id: UUID, turns: Turns
     ) -> EventItem:
         content = canonical_json(content_of(event))
-        refusal, inert = _refusal(rules, event)
+        refusal, inert = await turns.do(len(content), _refusal, rules, event)
         firings: list[Firing] = []
         not_taken: dict[tuple[str, str | None], list[str]] = defaultdict(list)
         if refusal is None and not inert:
-            seen = prepared(event)
+            seen = Seen(event)
             for route in rules.routes_of(event.type):
-                taken = route.take(seen, event.data)
+                taken = await turns.do(len(content), route.take, seen)
                 if isinstance(taken, NotTaken):
                     not_taken[taken.why, taken.detail].append(route.key)
                 else:
-                    firings.append(await self.firing(route, taken))
+                    firings.append(await self.trigger.firing(route, taken))
         return EventItem(
             rules_revision=rules.revision,
             event_id=event_id(event.source, event.id),
@@ -197,30 +178,8 @@ class Intake:
             principal=sender.principal,
             request_id=request_id,
             firings=firings,
+            at_once=next(portions(firings), 0),
         )
-
-    async def firing(self, route: Route, taken: Taken) -> Firing:
-        """The route that an event takes, with its parameters judged by what the process knows."""
-        judged = judgement(await self._schemas.expected(route.template), taken.parameters)
-        return Firing(
-            route_id=route.route_id,
-            reason=f"route {route.key}",
-            template=route.template,
-            suffix=taken.suffix,
-            actor=route.actor,
-            emit_mode=route.emit_mode,
-            data=canonical_json(taken.parameters),
-            schema_digest=judged.schema_digest,
-            data_errors=judged.data_errors,
-            allowed_actors=route.allowed_actors,
-            principal=route.principal,
-        )
-
-    async def _judged_by(self, firing: Firing, details: Mapping[str, Any]) -> Firing:
-        """The firing, judged by the schema that it was told to be judged by."""
-        schema = await self._schemas.learn(firing.template, details)
-        judged = judgement(schema, json.loads(firing.data))
-        return replace(firing, schema_digest=judged.schema_digest, data_errors=judged.data_errors)
 
     async def _decide(
         self, item: EventItem, results: Sequence[Mapping[str, Any]]
@@ -237,16 +196,26 @@ class Intake:
             if result["outcome"] == PENDING and result["route_id"] in firings
         }
         ready = [
-            (item.event_id, await self._judged_by(firings[route_id], details))
+            (item.event_id, await self.trigger.judged_by(firings[route_id], details))
             for route_id, details in pending.items()
         ]
-        answers = await self.fire(item.rules_revision, ready, dry_run=False)
+        answers = await self.trigger.fire(item.rules_revision, ready, dry_run=False)
         decided = {
             route_id: {name: answer[name] for name in _DECIDED}
             for route_id, answer in zip(pending, answers, strict=True)
             if answer["outcome"] != RULES_CHANGED
         }
         return [{**result, **decided.get(result["route_id"], {})} for result in results]
+
+
+def _refusal_of(error: Exception, event: CloudEvent) -> Refusal:
+    """What an event of a batch is refused with; a defect that it meets is none of the others'."""
+    if isinstance(error, Refusal):
+        return error
+    if (known := refusal_from_database_error(error)) is not None:
+        return known
+    log.error("event_failed", source=event.source, id=event.id, exc_info=error)
+    return Refusal("internal")
 
 
 def _refusal(rules: Rules, event: CloudEvent) -> tuple[dict[str, Any] | None, bool]:

@@ -1,22 +1,26 @@
 """What an event route would do with the events that came in last. Nothing of it is kept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from app.canonical_json import canonical_json
 from app.db import events_read as events_db
 from app.db.composing import ComposeItem, compose_within
 from app.db.engine import Database, Transaction
 from app.db.rows import Row
-from app.expressions import Expression, Prepared
+from app.expressions import Budget, Expression, Prepared
 from app.json_schema import Schema
 from app.schemas.event_rules import ConditionVerdict, Simulate, SimulatedEvent, Simulation
 from app.services.event_routes import find_route
-from app.services.event_rules import NotTaken, Route, Taken, prepared, route_of
+from app.services.event_rules import NotTaken, Route, Seen, Taken, route_of
 from app.services.events import cloud_event
 from app.services.judging import UNJUDGED, Schemas, judgement, never_judged
+from app.turns import Turns
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Of the parameters of all events; with them the simulation ends."""
 
 TRIES = 3
 """How often it is tried: each time but the first, the template's schema was another one."""
@@ -27,7 +31,8 @@ async def simulate_event_route(
 ) -> Simulation:
     """Try a route, enabled or not, on the newest events of its types.
 
-    Refuses with `event_route_not_found`.
+    On fewer than were asked for, where these or their parameters take more than 8 MiB. Refuses
+    with `event_route_not_found`.
     """
     route = route_of(await find_route(database, route_id))
     filters = (
@@ -37,21 +42,42 @@ async def simulate_event_route(
     )
 
     async def work(tx: Transaction) -> list[Row]:
-        return await events_db.events(tx, filters, None, order.last)
+        rows, count = await events_db.events(tx, filters, None, order.last)
+        return rows[:count]
 
-    rows = (await database.run(work))[: order.last]
-    tried: list[tuple[Row, Prepared, Taken | NotTaken]] = []
-    for row in rows:
-        event = cloud_event(row)
-        seen = prepared(event)
-        tried.append((row, seen, route.take(seen, event.data)))
-    takers = [(row, taken) for row, _, taken in tried if isinstance(taken, Taken)]
+    turns = Turns()
+    tried: list[_Tried] = []
+    size = 0
+    for row in await database.run(work):
+        one = await turns.do(row["size"], _try, route, row)
+        size += len(one.taken.text) if isinstance(one.taken, Taken) else 0
+        if size > MOST_BYTES:
+            break
+        tried.append(one)
+    takers = [(one.row, one.taken) for one in tried if isinstance(one.taken, Taken)]
     would_be = iter(await _would_be(database, schemas, route, takers))
     items = [
-        _simulated(row, route, seen, taken, next(would_be) if isinstance(taken, Taken) else None)
-        for row, seen, taken in tried
+        _simulated(route, one, next(would_be) if isinstance(one.taken, Taken) else None)
+        for one in tried
     ]
     return Simulation(events=len(items), taken=len(takers), items=items)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """An event, what each condition says of it, and what the route makes of it."""
+
+    row: Row
+    conditions: list[ConditionVerdict]
+    taken: Taken | NotTaken
+
+
+def _try(route: Route, row: Row) -> _Tried:
+    seen = Seen(cloud_event(row))
+    conditions = () if route.filter is None else route.filter.conditions
+    budget = Budget()
+    verdicts = [_verdict(condition, seen.values, budget) for condition in conditions]
+    return _Tried(row, verdicts, route.take(seen))
 
 
 async def _would_be(
@@ -81,7 +107,7 @@ def _item(route: Route, schema: Schema | None, row: Row, taken: Taken) -> Compos
         actor=route.actor,
         emit_mode="dry_run",
         reason=f"route {route.key}",
-        data=canonical_json(taken.parameters),
+        data=taken.text,
         require_current=False,
         allowed_actors=route.allowed_actors,
         principal=route.principal,
@@ -91,13 +117,8 @@ def _item(route: Route, schema: Schema | None, row: Row, taken: Taken) -> Compos
     )
 
 
-def _simulated(
-    row: Row,
-    route: Route,
-    seen: Prepared,
-    taken: Taken | NotTaken,
-    would_be: Mapping[str, Any] | None,
-) -> SimulatedEvent:
+def _simulated(route: Route, tried: _Tried, would_be: Mapping[str, Any] | None) -> SimulatedEvent:
+    row, taken = tried.row, tried.taken
     parts: dict[str, Any] = {
         "why": None, "detail": None, "suffix": None, "parameters": None, "outcome": None,
         "code": None, "instance_collection_id": None, "template": None, "details": {},
@@ -119,20 +140,14 @@ def _simulated(
         source=row["source"],
         id=row["cloudevent_id"],
         received_at=row["received_at"],
-        conditions=_conditions(route, seen),
+        conditions=tried.conditions,
         taken=isinstance(taken, Taken),
         **parts,
     )
 
 
-def _conditions(route: Route, seen: Prepared) -> list[ConditionVerdict]:
-    if route.filter is None:
-        return []
-    return [_verdict(condition, seen) for condition in route.filter.conditions]
-
-
-def _verdict(condition: Expression, seen: Prepared) -> ConditionVerdict:
-    said = condition.evaluate(seen)
+def _verdict(condition: Expression, seen: Prepared, budget: Budget) -> ConditionVerdict:
+    said = condition.evaluate(seen, budget)
     verdict: Literal["true", "false", "missing", "failed"]
     if said.failure is None:
         verdict = "true" if said.value else "false"

@@ -9,6 +9,7 @@ from app.db.limits import COALESCED
 from app.metrics import Metrics
 from app.services.coalescer import CONNECTIONS, Coalescer
 from app.services.event_rules import RuleBook
+from app.services.firing import Trigger
 from app.services.intake import Intake
 from app.services.judging import Schemas
 
@@ -25,7 +26,7 @@ async def running_intake(
     together = Database(url, pool_size=CONNECTIONS, call=COALESCED, repeats_blocked=False)
     coalescer = Coalescer(take_events, together, database, metrics)
     try:
-        yield Intake(coalescer, database, book, schemas, metrics)
+        yield Intake(coalescer, book, Trigger(database, schemas, metrics))
     finally:
         await coalescer.close()
         await together.close()

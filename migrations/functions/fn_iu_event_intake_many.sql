@@ -16,12 +16,14 @@
 --   p_of               the event's ordinal
 --   p_route_ids, p_reasons, and what fn_iu_auto_instantiate_many asks for: p_templates, p_suffixes,
 --   p_route_actors, p_emit_modes, p_data, p_schema_digests, p_data_errors, p_route_allowed (whose
---   work the route's maker may read) and p_route_principals
+--   work the route's maker may read) and p_route_principals; p_data NULL: it is more than one call
+--   may carry, and not fired yet
 -- status is accepted (stored now, or by this request's first try), known, rules_changed, or a
 -- refusal's code with its members in details. Checks: known or conflict, the intake's gate, p_refusals.
 -- A closed gate of composing refuses nothing here: the event is stored with its routes' refusals,
--- and fired again later (fn_iu_event_fire_many). A route whose data the orchestrator could not judge
--- is pending, and to be fired again at once. Refused events go to the command record.
+-- and fired again later (fn_iu_event_fire_many). A route whose data the orchestrator could not judge,
+-- or that was not fired yet, is pending, and to be fired at once. Refused events go to the command
+-- record.
 -- Locks: event rules (shared), gates, actors, families, then instance keys.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_intake_many(
     p_rules_revision bigint, p_event_ids uuid[], p_sources text[], p_ids text[], p_types text[],
@@ -80,7 +82,7 @@ BEGIN
                        p_route_allowed[f.place], p_route_principals[f.place]
                    )::iu_core.iu_event_firing
               FROM unnest(p_of) WITH ORDINALITY AS f(ordinal, place)
-             WHERE v_items[f.ordinal].claimed
+             WHERE v_items[f.ordinal].claimed AND p_data[f.place] IS NOT NULL
              ORDER BY f.place);
         IF v_firings <> '{}' THEN
             INSERT INTO iu_core.iu_event_result
@@ -89,6 +91,14 @@ BEGIN
             SELECT f.event_id, f.route_id, f.instance_collection_id, v_now, f.outcome, f.code,
                    f.template, f.suffix, f.details
               FROM iu_core.fn_iu_event_fire(v_firings) AS f;
+        END IF;
+        IF array_position(p_data, NULL) IS NOT NULL THEN
+            INSERT INTO iu_core.iu_event_result
+                   (event_id, route_id, fired_at, firings, outcome, template, suffix)
+            SELECT v_items[f.ordinal].event_id, p_route_ids[f.place], v_now, 0, 'pending',
+                   p_templates[f.place], p_suffixes[f.place]
+              FROM unnest(p_of) WITH ORDINALITY AS f(ordinal, place)
+             WHERE v_items[f.ordinal].claimed AND p_data[f.place] IS NULL;
         END IF;
     END IF;
     PERFORM iu_core.fn_iu_event_record(v_items, p_sources, p_ids, p_types);

@@ -181,7 +181,10 @@ async def test_a_route_that_was_switched_off_meanwhile_is_not_fired_again(
         firing = asyncio.ensure_future(refire(service))
         await one_waits(observer)
     fired = (await firing).json()
-    assert (fired["events"], fired["items"]) == (3, [])
+    assert (fired["events"], fired["not_taken"]) == (3, 3)
+    assert {(one["outcome"], one["details"]["why"]) for one in fired["items"]} == {
+        ("not_taken", "not_in_force")
+    }
     outcomes = await owner.fetch("SELECT outcome, firings FROM iu_core.iu_event_result")
     assert [tuple(row) for row in outcomes] == [("refused", 1)] * 3
 

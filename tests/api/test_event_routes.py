@@ -153,6 +153,21 @@ async def test_expressions_that_are_none_are_told_all_at_once(
     ]
 
 
+async def test_what_a_route_asks_for_is_bounded_in_all(
+    service: Service, template: Template
+) -> None:
+    """Each of these alone is not too much."""
+    asks = "data.l.exists(x, x == 'q' || x == 'r' || x == 's' || x == 't')"
+    await make_route(service, template, mapping={f"p{n:03}": asks for n in range(200)})
+    data = {"l": ["a" * 80] * 1000}
+    (told,) = (await send(service.producer, event(data=data))).json()["not_taken"]
+    assert told["why"] == "mapping"
+    assert told["detail"].partition(": ")[2] == (
+        "the data is too large for this expression: it could take too long"
+    )
+    assert "p003" < told["detail"] < "p199"
+
+
 @pytest.mark.parametrize(
     ("expression", "detail"),
     [

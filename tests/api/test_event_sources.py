@@ -174,6 +174,14 @@ async def test_a_secret_is_changed_without_a_gap(service: Service) -> None:
     assert (await send(service, "github", github())).status_code == 200
 
 
+async def test_a_delivery_is_known_also_after_its_source_acts_as_another(service: Service) -> None:
+    assert (await send(service, "github", github())).status_code == 201
+    order = {**SOURCES["github"], "actor": "operator-other", "reason": "another"}
+    assert (await service.operator.put("/event-sources/github", json=order)).status_code == 200
+    again = await send(service, "github", github())
+    assert (again.status_code, again.json()["outcome"]) == (200, "known")
+
+
 async def test_secrets_stay_where_none_are_sent(service: Service) -> None:
     order = {**SOURCES["github"], "reason": "switched off", "enabled": False}
     del order["secrets"]
@@ -212,6 +220,9 @@ async def test_id_and_type_may_come_from_headers_and_expressions(service: Servic
     ("change", "pointer"),
     [
         ({"secrets": ["short"]}, "/secrets/0"),
+        ({**SOURCES["shared"], "secrets": ["fifteen letters"]}, "/secrets/0"),
+        ({**SOURCES["shared"], "secrets": [" " * 16]}, "/secrets/0"),
+        ({**SOURCES["shared"], "secrets": ["geheim\ngeheimgeheim"]}, "/secrets/0"),
         ({"header": "x-token"}, "/header"),
         ({"type": {"expression": "body.("}}, "/type/expression"),
         ({"id": {"header": "a", "expression": "b"}}, "/id"),

@@ -23,7 +23,7 @@ from tests.support.parameters import NAMED, ask_for
 from tests.support.templates import make_template, open_gates
 
 EVENTS = 40
-HELD = 6
+HELD = 4
 
 # Whoever decides what was pending waits, until the test lets go.
 HOLD = """

@@ -62,7 +62,7 @@ class Program:
     """The handler of the program, with a consumer in place of a broker's."""
 
     def __init__(self, intake: Intake) -> None:
-        sender = Sender("hr-events", "hr-events", "consume:kafka", "kafka")
+        sender = Sender("hr-events", None, "consume:kafka", "kafka")
         self.tries: list[int] = []
         self.taker = Taker(intake, sender, Metrics(), self._delay)
         self._broker = kafka_broker("nowhere:9092", "hr", "factory", self.taker)

@@ -17,7 +17,7 @@ from tests.support.templates import close_gates, open_gates
 def bench_of(
     intake: Intake, owner: asyncpg.Connection, delay: Callable[[int], float]
 ) -> RabbitBench:
-    sender = Sender("hr-events", "hr-events", "consume:rabbitmq", "rabbitmq")
+    sender = Sender("hr-events", None, "consume:rabbitmq", "rabbitmq")
     return RabbitBench(Taker(intake, sender, Metrics(), delay), owner)
 
 

@@ -17,7 +17,7 @@ from app.services.taking_in import running_intake
 from tests.consuming.benches import event
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-SENDER = Sender("hr-events", "hr-events", "consume:nats", "nats")
+SENDER = Sender("hr-events", None, "consume:nats", "nats")
 
 
 async def test_without_a_database_it_is_put_off() -> None:

@@ -1,13 +1,32 @@
 """Calls that take events in, as the service sends them: of several editions, or sent twice."""
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from app.db import engine
-from app.db.event_intake import RULES_CHANGED, fire_routes, take_events
-from tests.support.events import a_firing, an_event, edition, make_route, put_route, take
+from app.db.event_intake import RULES_CHANGED, EventItem, fire_routes, take_events
+from app.events.reading import event_from_document
+from app.metrics import Metrics
+from app.services import intake
+from app.services.coalescer import Coalescer
+from app.services.event_rules import RuleBook
+from app.services.firing import Trigger
+from app.services.intake import Intake, Sender
+from app.services.judging import Schemas
+from tests.support.events import (
+    SOURCE,
+    TYPE,
+    a_firing,
+    an_event,
+    edition,
+    make_route,
+    put_route,
+    take,
+)
 from tests.support.proxy import Proxy
 from tests.support.templates import Template, close_gates, make_template, open_gates
 
@@ -102,3 +121,39 @@ async def test_a_firing_whose_commit_was_not_answered_is_answered_as_done(
     assert proxy.sent("fn_iu_event_fire_many") == 2
     assert await owner.fetchval("SELECT firings FROM iu_core.iu_event_result") == 2
     assert await counts(owner) == (1, 1, 1)
+
+
+async def test_a_batch_has_no_more_under_way_than_the_next_calls_carry(
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    pool: engine.Database,
+    template: Template,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would wait for itself until it is told that it has waited too long."""
+    await owner.execute(
+        "INSERT INTO iu_core.event_type_registry (event_type, delivery_lane, domain)"
+        " VALUES ($1, 'delayed', 'iu')",
+        TYPE,
+    )
+    for number in range(9):
+        await make_route(app_conn, template, f"r{number}", suffix=f"'{number}'")
+    unanswered: list[int] = []
+
+    async def take(database: engine.Database, items: Sequence[EventItem]) -> list[dict[str, Any]]:
+        unanswered.append(coalescer.status()["unanswered"])
+        return await take_events(database, items)
+
+    monkeypatch.setattr(intake, "MOST_UNDER_WAY", 40)
+    metrics = Metrics()
+    coalescer = Coalescer(take, pool, pool, metrics)
+    taking_in = Intake(coalescer, RuleBook(pool), Trigger(pool, Schemas(pool), metrics))
+    batch = [
+        event_from_document(
+            {"specversion": "1.0", "id": f"hire-{number}", "source": SOURCE, "type": TYPE}
+        )
+        for number in range(30)
+    ]
+    answer = await taking_in.take_batch(Sender("hr", None, "test", "http"), batch)
+    await coalescer.close()
+    assert (answer.accepted, max(unanswered)) == (30, 4)

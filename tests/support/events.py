@@ -113,6 +113,7 @@ def an_event(
         principal="test",
         request_id=uuid4(),
         firings=firings,
+        at_once=len(firings),
     )
     return replace(event, **members)
 

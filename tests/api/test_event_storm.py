@@ -79,6 +79,7 @@ class Storm:
         self.chance = chance
         self.seen: Counter[tuple[str, int, str]] = Counter()
         self.accepted: dict[str, Any] = {}
+        self.told: list[tuple[str, Any]] = []
         self.refused: Counter[str] = Counter()
         self.routes: dict[str, str] = {}
         self.instances: dict[tuple[str, str], str] = {}
@@ -120,6 +121,7 @@ class Storm:
         if "code" in told:
             self.refused[told["code"]] += 1
             return
+        self.told.append((sent["id"], sent["data"]))
         if told["outcome"] == "accepted":
             assert sent["id"] not in self.accepted, "it was stored twice"
             self.accepted[sent["id"]] = sent["data"]
@@ -238,6 +240,7 @@ async def test_a_storm_of_events_routes_and_firings_leaves_each_result_once(
     stored = await owner.fetch("SELECT cloudevent_id, content -> 'data' FROM iu_core.iu_event")
     assert {id_: json.loads(data) for id_, data in stored} == storm.accepted
     assert len(stored) == len(storm.accepted)
+    assert all(storm.accepted[id_] == data for id_, data in storm.told), "a conflict was known"
     recorded = await owner.fetch(
         """SELECT code, sum(occurrences) AS times FROM iu_core.iu_command_record
             WHERE command = 'take_event' GROUP BY code"""

@@ -101,8 +101,9 @@ def bind(text: str, root: Node, names: tuple[str, ...]) -> tuple[Node, tuple[Sel
 def text_for_engine(text: str, node: Node) -> str:
     """The part of the text that is the node, as the engine is to have it.
 
-    References and patterns are replaced. `map` and `filter` are kept from maps, whose members the
-    engine has in another order each time: the same event would compose something else.
+    References and patterns are replaced. Macros are kept from objects, whose members the engine has
+    in another order each time: the first that fails ends `exists` and `all`, and the same event
+    would compose at one time and not at another.
     """
     match node:
         case Reference(variable=variable):
@@ -113,7 +114,7 @@ def text_for_engine(text: str, node: Node) -> str:
     at = node.begin
     for child in children(node):
         piece = text_for_engine(text, child)
-        if isinstance(node, Macro) and node.is_ordered and child is node.range:
+        if isinstance(node, Macro) and child is node.range:
             piece = f"(({piece}) + [])"
         pieces += (text[at : child.begin], piece)
         at = child.end

@@ -169,12 +169,12 @@ def _cost_of_macro(node: Macro, extents: Mapping[str, Extent]) -> tuple[int, Ext
     item = over[1:] or SCALAR
     steps = [_cost(step, {**extents, node.variable: item}) for step in node.steps]
     each = _ITEM + _COPYING * item[0].size + sum(step_cost for step_cost, _ in steps)
-    cost += _STEP + times * each
-    if not node.is_ordered:
+    # The range is copied once, and a list so far twice for each item.
+    cost += _STEP + times * each + _COPYING * over[0].size
+    if not node.makes_a_list:
         return cost, SCALAR
     built = steps[-1][1] if node.macro == "map" else item
-    # The range is copied once, and the list so far twice for each item.
-    cost += _COPYING * (over[0].size + times * times * built[0].size)
+    cost += _COPYING * times * times * built[0].size
     return cost, (AtDepth(times, _LIST + times * built[0].size), *built)
 
 

@@ -138,7 +138,7 @@ class Expression:
         if undefined in FUNCTIONS or undefined in METHODS:
             said = f"{undefined}() does not take such a value"
         if _OF_A_MAP in said:
-            said = "map() and filter() take arrays: the members of an object have no order"
+            said = "macros such as exists() take arrays: the members of an object have no order"
         # The rest of what it says is advice to programmers.
         return Verdict(failure="failed", detail=_cut(said.partition(". ")[0]))
 

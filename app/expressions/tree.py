@@ -72,8 +72,8 @@ class Macro(Node):
     steps: tuple[Node, ...]
 
     @property
-    def is_ordered(self) -> bool:
-        """Whether it makes a list, in the order of its range."""
+    def makes_a_list(self) -> bool:
+        """Whether it is a list, and no condition."""
         return self.macro in ("filter", "map")
 
 

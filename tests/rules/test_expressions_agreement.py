@@ -45,7 +45,7 @@ _WITHIN: Texts = st.one_of(
     _NUMBERS.map("has(x.n) && x.n == {}".format),
     st.just("data.l.exists(y, y == x) || x == data.n"),
 )
-_RANGES: Texts = st.sampled_from(["data.l", "data.r", "[1, 2]", "data.m", "(data.l + [3])"])
+_RANGES: Texts = st.sampled_from(["data.l", "data.r", "[1, 2]", "(data.l + [3])"])
 _LISTS = st.tuples(
     st.sampled_from(["data.l", "data.r", "[data.n, 7]"]),
     st.sampled_from(["map", "filter"]),

@@ -22,7 +22,7 @@ from tests.support.interleaving import wait_until
 from tests.support.parameters import NAMED, ask_for
 from tests.support.templates import make_template, open_gates
 
-EVENTS = 40
+EVENTS = 20
 HELD = 4
 
 # Whoever decides what was pending waits, until the test lets go.

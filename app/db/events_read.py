@@ -68,6 +68,7 @@ RESULT = table(
     column("details", JSONB),
     column("fired_at", _TIME),
     column("firings", Integer),
+    column("is_removed", Boolean),
     schema="iu_core",
 )
 
@@ -76,8 +77,8 @@ RESULT = table(
 class EventFilters:
     """What a list of events is narrowed by; None: by nothing.
 
-    `event_type_prefix` is how their types begin. `unfinished`: only those of which some route was
-    refused, or is pending.
+    `event_type_prefix` is how their types begin. `unfinished`: only those of which some route that
+    is still there was refused, or is pending.
     """
 
     source: str | None = None
@@ -129,13 +130,19 @@ async def event(tx: Transaction, event_id: UUID) -> Row | None:
 
 
 async def results(tx: Transaction, event_ids: Collection[UUID]) -> list[Row]:
-    """What came of the routes of these events, by event and route."""
+    """What came of the routes of these events, by event and route.
+
+    `rolled_back_at` is when what was composed was rolled back; None: it is there.
+    """
     query = (
         select(RESULT)
         .where(RESULT.c.event_id.in_(event_ids))
         .order_by(RESULT.c.event_id, RESULT.c.route_key, RESULT.c.route_id)
     )
-    return rows_of(await tx.rows(query))
+    rows = rows_of(await tx.rows(query))
+    made = [row["instance_collection_id"] for row in rows if row["instance_collection_id"]]
+    gone = await tx.call("fn_iu_rolled_back", made)
+    return [{**row, "rolled_back_at": gone.get(str(row["instance_collection_id"]))} for row in rows]
 
 
 def _filtered(filters: EventFilters) -> Select[Any]:
@@ -154,6 +161,10 @@ def _filtered(filters: EventFilters) -> Select[Any]:
         query = query.where(EVENT.c.received_at < filters.received_to)
     if filters.unfinished:
         query = query.where(
-            exists().where(RESULT.c.event_id == EVENT.c.event_id, RESULT.c.outcome.in_(_UNFINISHED))
+            exists().where(
+                RESULT.c.event_id == EVENT.c.event_id,
+                RESULT.c.outcome.in_(_UNFINISHED),
+                RESULT.c.is_removed.is_(False),
+            )
         )
     return query

@@ -8,7 +8,8 @@ have a greatest length. Names of extensions may be longer than the twenty charac
 """
 
 import re
-from datetime import datetime
+from contextlib import suppress
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,8 +25,6 @@ from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
     EventType,
     WireModel,
-    as_utc,
-    is_timestamp,
 )
 
 MOST_MEMBERS = 100
@@ -36,7 +35,17 @@ MAX_INTEGER = 2**31 - 1
 
 _NAME = "^[a-z0-9]{1,64}$"
 _JSON_TYPE = re.compile(r"[^\s/;]+/([^\s/;]+\+)?json\s*(;.*)?", re.IGNORECASE)
-_URI_REFERENCE = re.compile(r"([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+_UNIT = r"[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}"
+_URI_REFERENCE = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#:]*:))"
+    rf"(//((?:{_UNIT}|:)*@)?(\[[0-9A-Fa-f:.]+\]|(?:{_UNIT})*)(:[0-9]*)?(?=[/?#]|$)|(?!//))"
+    rf"(?:{_UNIT}|[:@/])*(\?(?:{_UNIT}|[:@/?])*)?(#(?:{_UNIT}|[:@/?])*)?"
+)
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
@@ -58,8 +67,11 @@ def _is_uri_reference(text: str) -> str:
 
 
 def _is_time(text: str) -> str:
-    as_utc(datetime.fromisoformat(is_timestamp(text)))
-    return text
+    if _TIME.fullmatch(text):
+        with suppress(ValueError):
+            date.fromisoformat(text[:10])
+            return text
+    raise ValueError("should be a timestamp of RFC 3339, with its offset: 2025-06-01T12:00:00Z")
 
 
 def _canonical(value: Any) -> Any:
@@ -84,12 +96,11 @@ _Extension = Annotated[
     StringConstraints(max_length=8192, pattern=NO_CONTROL_CHARACTERS),
     BeforeValidator(_canonical, json_schema_input_type=str | bool | int),
 ]
-UriReference = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=1000),
+IsUriReference = (
     AfterValidator(_is_uri_reference),
     Field(json_schema_extra={"format": "uri-reference"}),
-]
+)
+UriReference = Annotated[str, StringConstraints(min_length=1, max_length=1000), *IsUriReference]
 
 CLOUD_EVENT_EXAMPLE: dict[str, Any] = {
     "specversion": "1.0",

@@ -1,11 +1,9 @@
 """Which event it is, and what makes two sendings of it the same (2-design §3, docs/events.md)."""
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid5
 
-from app.canonical_json import canonical_json
 from app.events.cloudevent import CloudEvent
 
 EVENT_NAMESPACE = UUID("6d225418-3174-5226-aafb-050c4c09e8d0")
@@ -43,11 +41,6 @@ def content_of(event: CloudEvent) -> dict[str, Any]:
 def travelled_of(event: CloudEvent) -> dict[str, Any]:
     """The other attributes that are set; with its content they are the whole event."""
     return {name: value for name, value in _set(event) if name in _NOT_CONTENT}
-
-
-def content_digest(event: CloudEvent) -> str:
-    """SHA-256 over the RFC 8785 form of the event's content, as 64 hex digits."""
-    return hashlib.sha256(canonical_json(content_of(event)).encode()).hexdigest()
 
 
 def _set(event: CloudEvent) -> Iterator[tuple[str, Any]]:

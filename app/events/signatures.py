@@ -29,6 +29,9 @@ Reason = Literal["missing", "malformed", "mismatch", "too_old", "too_new"]
 TOLERANCE = timedelta(minutes=5)
 """How far the time of a message may lie from ours: for clocks, and for its way."""
 
+_SECRET_HEADERS = frozenset(
+    {"authorization", "cookie", "proxy-authorization", "webhook-signature", "x-hub-signature-256"}
+)
 _GITHUB = re.compile(r"sha256=[0-9a-f]{64}")
 _PRINTABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _SECONDS = re.compile(r"[0-9]{1,11}")
@@ -112,6 +115,14 @@ Signature = Annotated[
     GitHubSignature | StandardWebhooksSignature | SharedHeader, Field(discriminator="kind")
 ]
 """How a source signs, as it is kept."""
+
+
+def secret_headers(kind: str, header: str | None) -> frozenset[str]:
+    """The headers that say who sends, by their names in lower case: nothing of an event's.
+
+    `header` is the one of a source whose kind is `header`.
+    """
+    return _SECRET_HEADERS | ({header.lower()} if kind == "header" and header else set())
 
 
 def secret_digest(secret: str) -> str:

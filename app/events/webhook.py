@@ -37,9 +37,13 @@ class Origin:
     extract: Extract
     location: Location
     pointer: str
+    name: str | None = None
+    """What it is called where the pointer does not tell."""
 
     def wrong(self, rule: str, detail: str) -> InvalidField:
         """One thing that is wrong with it."""
+        if self.name is not None:
+            detail = f"{self.name}: {detail}"
         return InvalidField(location=self.location, pointer=self.pointer, rule=rule, detail=detail)
 
 
@@ -59,9 +63,9 @@ def from_header(name: str) -> Origin:
     return Origin(lambda headers, _body: _value(headers, key), "header", f"/{key}")
 
 
-def from_expression(extract: Extract) -> Origin:
-    """What an expression over headers and body comes to."""
-    return Origin(extract, "body", "")
+def from_expression(attribute: str, extract: Extract) -> Origin:
+    """What the expression of an attribute comes to, over headers and body."""
+    return Origin(extract, "body", "", f"the expression of {attribute}")
 
 
 def own_type(otherwise: str) -> Origin:

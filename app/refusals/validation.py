@@ -19,6 +19,8 @@ _SAID = {
     "missing": "is missing",
     "model_attributes_type": "should be an object",
     "model_type": "should be an object",
+    "too_long": "should have {max_length} items at most",
+    "too_short": "should have {min_length} items at least",
     "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
     "union_tag_not_found": "{discriminator} is missing",
 }

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
-from app.schemas.base import PATH_SEGMENT, Page
+from app.schemas.base import NO_CONTROL_CHARACTERS, Page
 from app.schemas.event_rules import PutType, Type, TypePage
 from app.security import Caller, Scope, require
 from app.services import event_types
@@ -20,7 +20,7 @@ Name = Annotated[
     Path(
         min_length=1,
         max_length=200,
-        pattern=PATH_SEGMENT,
+        pattern=NO_CONTROL_CHARACTERS,
         description="The type.",
         examples=["employee.hired"],
     ),
@@ -34,7 +34,7 @@ async def list_event_types(page: Annotated[Page, Query()], database: DatabaseDep
 
 
 @router.get(
-    "/{event_type}",
+    "/{event_type:path}",
     summary="Read an event type",
     dependencies=[Viewer],
     responses=refusals("event_type_not_found"),
@@ -45,7 +45,7 @@ async def get_event_type(event_type: Name, database: DatabaseDep) -> Type:
 
 
 @router.put(
-    "/{event_type}",
+    "/{event_type:path}",
     summary="Register an event type",
     responses=refusals("actor_not_allowed"),
 )

@@ -74,7 +74,7 @@ async def post_events(
     """
     sender = Sender(caller.actor, caller.allowed_actors, caller.principal, "http")
     if isinstance(sent, list):
-        return document(await intake.take_batch(sender, sent), 200)
+        return document(await intake.take_batch(sender, sent, caller.request_id), 200)
     return say_how_it_came(await intake.take(sender, sent, caller.request_id))
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from app.events.cloudevent import UriReference
+from app.events.cloudevent import IsUriReference
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
     Actor,
@@ -321,8 +321,9 @@ class _SourceDefinition(WireModel):
         None, description="Of the signature `header`: its name, in lower case."
     )
     source: Annotated[
-        UriReference,
-        StringConstraints(max_length=200),
+        str,
+        StringConstraints(min_length=1, max_length=200),
+        *IsUriReference,
         Field(description="What its events have as their source: a URI, or a path."),
     ]
     id: From | None = Field(

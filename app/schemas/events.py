@@ -8,9 +8,6 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from app.schemas.base import EventType, Page, Timestamp, Uuid, WireModel, with_example
 
-MAX_BATCH = 10_000
-"""Events of one batch."""
-
 MAX_REFIRED = 1_000
 """Events that are looked at in one request to fire them again."""
 
@@ -23,6 +20,7 @@ RESULT_EXAMPLE: dict[str, Any] = {
     "outcome": "composed",
     "code": None,
     "instance_collection_id": "5f3c1a52-5b8e-6f0d-9c9a-3f6f1f0f7a11",
+    "rolled_back_at": None,
     "template": "tpl:wf:onboarding/v3",
     "suffix": "ada-lovelace",
     "details": {},
@@ -94,6 +92,9 @@ class RouteResult(WireModel):
     outcome: RouteOutcome
     code: str | None = Field(description="Of the refusal; of a dry run, what a live call gets.")
     instance_collection_id: UUID | None
+    rolled_back_at: Timestamp | None = Field(
+        description="When it was rolled back; null: it is there, or nothing was composed."
+    )
     template: str = Field(
         description="The version that was composed from, else what was asked for."
     )
@@ -112,7 +113,7 @@ class RouteNotTaken(WireModel):
 
     why: Why
     detail: str | None
-    routes: list[str] = Field(description="Their keys, or ids of those that are gone.")
+    routes: list[str] = Field(description="The keys that they had.")
 
 
 class TakenEvent(WireModel):
@@ -128,7 +129,9 @@ class TakenEvent(WireModel):
     id: str
     type: str
     received_at: Timestamp
-    inert: bool = Field(description="Of an unknown type: stored, and it started nothing.")
+    inert: bool = Field(
+        description="Its type was unknown when it came: it was stored, and started nothing."
+    )
     results: list[RouteResult]
     not_taken: list[RouteNotTaken]
 
@@ -184,8 +187,14 @@ class StoredEvent(WireModel):
     channel: str = Field(description="`http`, `event-source:<name>`, or the broker.")
     actor: str
     principal: str
-    request_id: UUID | None
-    content_digest: str = Field(description="SHA-256 of the event in RFC 8785 form.")
+    request_id: UUID | None = Field(
+        description="Of the request that brought it; of an event of a batch, the UUIDv5 of the"
+        " batch's and its place in it, from 0."
+    )
+    content_digest: str = Field(
+        description="SHA-256 of the RFC 8785 form of what makes it the same event: `event` without"
+        " `specversion`, `time`, `datacontenttype`, `factorydepth`, `traceparent`, `tracestate`."
+    )
     event: dict[str, Any] = Field(description="The CloudEvent.")
     results: list[RouteResult]
     not_taken: list[RouteNotTaken]
@@ -229,8 +238,10 @@ class Refire(WireModel):
     )
     not_taken: bool = Field(
         False,
-        description="Also routes that the events did not take when they came, and would take now:"
-        " new ones, and those that were changed since. Default: only what was refused.",
+        description="Also routes of which nothing is there now: those that the events did not take"
+        " when they came and would take now (new ones, and those that were changed since), those"
+        " that were only tried and are `live` now, and those whose instance was rolled back."
+        " Default: only what was refused.",
     )
     dry_run: bool = Field(True, description="Say what would come of it, and change nothing.")
     limit: Annotated[int, Field(ge=1, le=MAX_REFIRED)] = Field(
@@ -282,7 +293,7 @@ class Refired(WireModel):
                     **{
                         name: value
                         for name, value in RESULT_EXAMPLE.items()
-                        if name not in {"fired_at", "firings"}
+                        if name not in {"fired_at", "firings", "rolled_back_at"}
                     },
                 }
             ],

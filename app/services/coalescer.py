@@ -49,7 +49,7 @@ MOST_UNANSWERED = 2048
 """Requests that a process takes on before it says that it is overloaded."""
 
 LONGEST_WAIT_S = 2.0
-"""Until a request that no call had room for is told so."""
+"""Until a request that no call had room for, and that nobody waited for a lock with, is told so."""
 
 CONNECTIONS = 2 * FLIGHTS + REPAIRS
 """What the calls of both lanes, and the repairs, use at most."""
@@ -86,6 +86,15 @@ class _Waiting(Generic[Item]):
     item: Item
     answer: "asyncio.Future[Answer]"
     until: float
+
+    def tell(self, answer: Answer | Exception) -> None:
+        """Give the request its answer, unless it has one, or nobody waits for it any more."""
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
 
 
 Carry = Callable[[Sequence[_Waiting[Item]]], Coroutine[Any, Any, None]]
@@ -157,8 +166,7 @@ class Coalescer(Generic[Item]):
             raise
         else:
             for one, answer in zip(passengers, answers, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+                one.tell(answer)
 
     def _sort_out(self, passengers: Sequence[_Waiting[Item]], error: Exception) -> None:
         """Tell everybody, or find out whom the call failed for."""
@@ -170,8 +178,7 @@ class Coalescer(Generic[Item]):
             self._start(self._go_alone(passengers[0]))
         else:
             for one in passengers:
-                if not one.answer.done():
-                    one.answer.set_exception(error)
+                one.tell(error)
 
     async def _repair(self, passengers: Sequence[_Waiting[Item]]) -> None:
         async with self._repairs:
@@ -179,15 +186,20 @@ class Coalescer(Generic[Item]):
                 await self._carry(present)
 
     async def _go_alone(self, one: _Waiting[Item]) -> None:
-        async with self._loners:
-            try:
-                (answer,) = await self._call(self._alone, [one.item])
-            except Exception as error:  # noqa: BLE001 - raised in `compose`
-                if not one.answer.done():
-                    one.answer.set_exception(error)
-            else:
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+        try:
+            async with asyncio.timeout_at(one.until):
+                await self._loners.acquire()
+        except TimeoutError:
+            one.tell(_waited_too_long())
+            return
+        try:
+            (answer,) = await self._call(self._alone, [one.item])
+        except Exception as error:  # noqa: BLE001 - raised in `send`
+            one.tell(error)
+        else:
+            one.tell(answer)
+        finally:
+            self._loners.release()
 
 
 class _Lane(Generic[Item]):
@@ -252,13 +264,13 @@ class _Lane(Generic[Item]):
         loop = asyncio.get_running_loop()
         self._patience = None
         while self._queue and (self._queue[0].until <= loop.time() or self._queue[0].answer.done()):
-            one = self._queue.popleft()
-            if not one.answer.done():
-                one.answer.set_exception(
-                    _overloaded("The request waited too long for its turn; it was not carried out.")
-                )
+            self._queue.popleft().tell(_waited_too_long())
         if self._queue:
             self._patience = loop.call_at(self._queue[0].until, self._dismiss)
+
+
+def _waited_too_long() -> Refusal:
+    return _overloaded("The request waited too long for its turn; it was not carried out.")
 
 
 def _overloaded(detail: str) -> Refusal:

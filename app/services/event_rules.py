@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from app.canonical_json import canonical_json
 from app.db import event_rules as db
 from app.db.engine import Database
@@ -27,8 +29,10 @@ from app.expressions import (
     Wanted,
     compile_expression,
 )
-from app.json_schema import Schema, compile_schema
+from app.json_schema import FlawedSchemaError, Schema, compile_schema
 from app.strict_json import MAX_DOCUMENT, parse_json
+
+log = structlog.get_logger(__name__)
 
 LONGEST_SUFFIX = 200
 """Characters, as everywhere."""
@@ -75,7 +79,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route with its expressions compiled."""
+    """A route with its expressions compiled.
+
+    `flaw` says why it has none: what an earlier program took, this one may take no more. No event
+    takes such a route, and it says why to each.
+    """
 
     route_id: UUID
     key: str
@@ -88,6 +96,7 @@ class Route:
     actor: str
     allowed_actors: str | None
     principal: str
+    flaw: str | None
 
     def is_for(self, event_type: str) -> bool:
         """Whether its pattern is the type, or the type's beginning and an asterisk."""
@@ -97,13 +106,13 @@ class Route:
 
     def take(self, event: Seen) -> Taken | NotTaken:
         """What the route makes of an event of its types."""
+        if self.flaw is not None:
+            return NotTaken("failed", self.flaw)
         budget = Budget()
         if self.filter is not None:
             verdict = self.filter.evaluate(event.values, budget)
-            if verdict.failure is not None:
-                return _not_taken("failed", verdict)
-            if not verdict.value:
-                return NotTaken("filter")
+            if verdict.failure is not None or not verdict.value:
+                return _turned_away(verdict)
         suffix = "" if self.suffix is None else _suffix(self.suffix.evaluate(event.values, budget))
         if isinstance(suffix, NotTaken):
             return suffix
@@ -116,11 +125,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One edition. `schemas` holds every type that is known; None: its data may be anything."""
+    """One edition. `schemas` holds every type that is known; None: its data may be anything.
+
+    `flawed_types` are those whose schema this program does not take: their events can't be judged.
+    """
 
     revision: int
     refuses_unknown_types: bool
     schemas: Mapping[str, Schema | None]
+    flawed_types: frozenset[str]
     routes: tuple[Route, ...]
 
     def routes_of(self, event_type: str) -> Iterator[Route]:
@@ -156,21 +169,32 @@ class RuleBook:
 
 
 def route_of(row: Row) -> Route:
-    """The route of a row of v_iu_event_route. Raises FlawedExpressionError."""
-    mapping = row["mapping"]
+    """The route of a row of v_iu_event_route."""
+    filter_ = suffix = mapping = flaw = None
+    try:
+        filter_ = _compiled(row["filter"], "bool")
+        suffix = _compiled(row["suffix"], "string")
+        if row["mapping"] is not None:
+            mapping = {
+                name: compile_expression(text, wants="json")
+                for name, text in row["mapping"].items()
+            }
+    except FlawedExpressionError as error:
+        flaw = str(error)
+        log.warning("event_route_flawed", route=row["route_key"], flaw=flaw)
     return Route(
         route_id=row["route_id"],
         key=row["route_key"],
         pattern=row["event_type_pattern"],
-        filter=_compiled(row["filter"], "bool"),
+        filter=filter_,
         template=row["template"],
-        suffix=_compiled(row["suffix"], "string"),
-        mapping=mapping
-        and {name: compile_expression(text, wants="json") for name, text in mapping.items()},
+        suffix=suffix,
+        mapping=mapping,
         emit_mode=row["emit_mode"],
         actor=row["actor"],
         allowed_actors=row["allowed_actors"],
         principal=row["principal"],
+        flaw=flaw,
     )
 
 
@@ -193,15 +217,21 @@ def flaws_of(
 
 
 def _rules(edition: Row, types: list[Row], routes: list[Row]) -> Rules:
+    schemas: dict[str, Schema | None] = {}
+    flawed = set()
+    for row in types:
+        schemas[row["event_type"]] = None
+        try:
+            if row["data_schema"] is not None:
+                schemas[row["event_type"]] = compile_schema(row["data_schema"])
+        except FlawedSchemaError as error:
+            flawed.add(row["event_type"])
+            log.warning("event_type_flawed", type=row["event_type"], flaw=str(error))
     return Rules(
         revision=edition["revision"],
         refuses_unknown_types=edition["unknown_event_types"] == "refuse",
-        schemas={
-            row["event_type"]: None
-            if row["data_schema"] is None
-            else compile_schema(row["data_schema"])
-            for row in types
-        },
+        schemas=schemas,
+        flawed_types=frozenset(flawed),
         routes=tuple(route_of(row) for row in routes),
     )
 
@@ -214,6 +244,10 @@ def _not_taken(why: str, verdict: Verdict, place: str = "") -> NotTaken:
     if verdict.failure == "missing":
         return NotTaken("missing", f"{place}{verdict.path}")
     return NotTaken(why, f"{place}{verdict.detail}")
+
+
+def _turned_away(verdict: Verdict) -> NotTaken:
+    return NotTaken("filter") if verdict.failure is None else _not_taken("failed", verdict)
 
 
 def _suffix(verdict: Verdict) -> str | NotTaken:

@@ -13,7 +13,14 @@ from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.rows import Row
 from app.errors import Refusal
-from app.events.signatures import SECRETS, Signature, SignatureError, secret_digest, verify
+from app.events.signatures import (
+    SECRETS,
+    Signature,
+    SignatureError,
+    secret_digest,
+    secret_headers,
+    verify,
+)
 from app.events.webhook import (
     GITHUB_TYPE,
     Origin,
@@ -127,7 +134,9 @@ async def receive_webhook(
         verify(_signature(source), webhook.headers, webhook.body, datetime.now(UTC))
     except SignatureError as error:
         raise Refusal("signature_invalid", str(error), reason=error.reason) from error
-    event = event_from_webhook(_mapping(source), webhook)
+    secret = secret_headers(source["signature"], source["signature_header"])
+    told = {name: values for name, values in webhook.headers.items() if name not in secret}
+    event = event_from_webhook(_mapping(source), RawWebhook(told, webhook.body))
     channel = f"event-source:{name}"
     # Who signs is the source, whoever its actor was when the event came first.
     sender = Sender(source["actor"], None, channel, channel)
@@ -145,8 +154,8 @@ def _signature(source: Mapping[str, Any]) -> Signature:
 
 def _mapping(source: Mapping[str, Any]) -> WebhookMapping:
     kind = source["signature"]
-    id_ = _origin(source["id_from"])
-    type_ = _origin(source["type_from"])
+    id_ = _origin("id", source["id_from"])
+    type_ = _origin("type", source["type_from"])
     if id_ is None and kind == "standard_webhooks":
         id_ = from_header("webhook-id")  # its signature covers it
     if type_ is None:
@@ -154,7 +163,7 @@ def _mapping(source: Mapping[str, Any]) -> WebhookMapping:
     return WebhookMapping(source["source"], id=id_, type=type_)
 
 
-def _origin(where: Mapping[str, str] | None) -> Origin | None:
+def _origin(attribute: str, where: Mapping[str, str] | None) -> Origin | None:
     if where is None:
         return None
     if "header" in where:
@@ -168,7 +177,7 @@ def _origin(where: Mapping[str, str] | None) -> Origin | None:
         text: str = verdict.value
         return text
 
-    return from_expression(extract)
+    return from_expression(attribute, extract)
 
 
 def _compiled(text: str) -> Expression:
@@ -177,7 +186,10 @@ def _compiled(text: str) -> Expression:
 
 def _check(order: PutSource) -> None:
     errors = []
+    secret = secret_headers(order.signature, order.header)
     for name, where in (("id", order.id), ("type", order.type)):
+        if where is not None and where.header in secret:
+            errors.append(_wrong(f"/{name}/header", "secret", "its value is not to be seen"))
         if where is not None and where.expression is not None:
             try:
                 _compiled(where.expression)

@@ -23,7 +23,7 @@ from app.schemas.events import (
     StoredEventPage,
 )
 from app.services.coalescer import MOST_BYTES, MOST_TOGETHER
-from app.services.event_rules import NotTaken, RuleBook, Rules, Seen, Taken
+from app.services.event_rules import NotTaken, Route, RuleBook, Rules, Seen, Taken
 from app.services.firing import Trigger
 from app.services.intake import TRIES, route_result, routes_not_taken
 from app.turns import Turns
@@ -150,23 +150,33 @@ class _Refiring:
         before = {result["route_id"]: result for result in results}
         for route in self._rules.routes_of(event.type) if event.type in self._rules.schemas else ():
             result = before.pop(route.route_id, None)
-            is_unfinished = result is not None and result["outcome"] in _UNFINISHED
-            is_new = result is None and self._order.not_taken
-            if not (self._wants(route.route_id) and (is_unfinished or is_new)):
+            if not (self._wants(route.route_id) and self._is_open(route, result)):
                 continue
             taken = await turns.do(row["size"], route.take, seen)
             if isinstance(taken, Taken):
                 firing = await self._trigger.firing(route, taken)
                 if not await self._wait(row["event_id"], route.key, firing):
                     return False
-            elif result is not None:
+            elif result is not None and result["outcome"] in _UNFINISHED:
                 self._items.append(_not_taken(result, taken))
         self._items += (
             _not_taken(result, NotTaken("not_in_force"))
             for route_id, result in before.items()
-            if result["outcome"] in _UNFINISHED and self._wants(route_id)
+            if result["outcome"] in _UNFINISHED
+            and not result["is_removed"]
+            and self._wants(route_id)
         )
         return True
+
+    def _is_open(self, route: Route, result: Row | None) -> bool:
+        """Whether something is still to come of it, or may be asked for again."""
+        if result is not None and result["outcome"] in _UNFINISHED:
+            return True
+        return self._order.not_taken and (
+            result is None
+            or result["rolled_back_at"] is not None
+            or (result["outcome"] == "dry_run" and route.emit_mode == "live")
+        )
 
     def _wants(self, route_id: UUID) -> bool:
         return self._order.routes is None or route_id in self._order.routes

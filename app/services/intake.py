@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 import structlog
 
@@ -80,9 +80,12 @@ class Intake:
         return await self._send(rules, sender, event, item)
 
     async def take_batch(
-        self, sender: Sender, batch: Sequence[CloudEvent | Refusal]
+        self, sender: Sender, batch: Sequence[CloudEvent | Refusal], request_id: UUID
     ) -> BatchAnswer:
-        """Take each event of a batch for itself: one that is refused leaves the others alone."""
+        """Take each event of a batch for itself: one that is refused leaves the others alone.
+
+        Its own request id is the UUIDv5 of the batch's and its place in it, from 0.
+        """
         items: list[TakenEvent | RefusedEvent | None] = [None] * len(batch)
         turns = Turns()
         room = Room(MOST_UNDER_WAY)
@@ -103,7 +106,9 @@ class Intake:
                     continue
                 try:
                     # One after the other: together they would keep the loop from everybody else.
-                    item = await self._judge(rules, sender, event, uuid4(), turns)
+                    item = await self._judge(
+                        rules, sender, event, uuid5(request_id, str(place)), turns
+                    )
                 except Exception as error:  # noqa: BLE001 - as above
                     items[place] = _refused(_refusal_of(error, event), event)
                     continue
@@ -226,6 +231,8 @@ def _refusal(rules: Rules, event: CloudEvent) -> tuple[dict[str, Any] | None, bo
             "depth": event.factorydepth,
             "limit": DEEPEST_CHAIN,
         }, False
+    if event.type in rules.flawed_types:
+        return {"code": "internal"}, False
     if event.type not in rules.schemas:
         if rules.refuses_unknown_types:
             return {"code": "event_type_not_found", "event_type": event.type}, True

@@ -1,8 +1,9 @@
 -- grant: iu_app
--- Fires routes for events that are stored: again where they were refused or left pending, and for the
--- first time where the event did not take the route before. Where something else came of it already
--- nothing is done, and it is answered as it is. Arrays of one length, as in fn_iu_event_intake_many,
--- one element per event and route.
+-- Fires routes for events that are stored: again where they were refused or left pending, where they
+-- were only tried and are live now, or where what they composed was rolled back; and for the first
+-- time where the event did not take the route before. Where something else came of it already nothing
+-- is done, and it is answered as it is. Arrays of one length, as in fn_iu_event_intake_many, one
+-- element per event and route.
 --   p_dry_run  (NULL is one, too) changes nothing, and says what would become of them
 -- outcome and the other columns are those of fn_iu_event_fire; rules_changed where another edition
 -- of the rules is in force, and nothing was done; not_found where there is no such event. fired says
@@ -24,6 +25,7 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     v_firings iu_core.iu_event_firing[];
+    v_gone    jsonb;  -- instances
     v_tried   jsonb;  -- by event and route
 BEGIN
     IF NOT iu_core.fn_iu_event_rules_hold(p_rules_revision) THEN
@@ -37,9 +39,12 @@ BEGIN
     END IF;
     -- Whoever else fires them again waits.
     PERFORM FROM iu_core.iu_event_result AS r
-      WHERE r.event_id = ANY (p_event_ids) AND r.outcome IN ('refused', 'pending')
+      WHERE r.event_id = ANY (p_event_ids)
       ORDER BY r.event_id, r.route_id
         FOR NO KEY UPDATE;
+    SELECT iu_core.fn_iu_rolled_back(array_agg(r.instance_collection_id)) INTO v_gone
+      FROM iu_core.iu_event_result AS r
+     WHERE r.event_id = ANY (p_event_ids) AND r.instance_collection_id IS NOT NULL;
     v_firings := ARRAY(
         SELECT ROW(u.event_id, e.event_type, u.route_id, p_request_ids[u.place],
                    p_reasons[u.place], p_templates[u.place], p_suffixes[u.place],
@@ -52,6 +57,8 @@ BEGIN
           LEFT JOIN iu_core.iu_event_result AS r
                  ON r.event_id = u.event_id AND r.route_id = u.route_id
          WHERE r.outcome IS NULL OR r.outcome IN ('refused', 'pending')
+            OR r.outcome = 'dry_run' AND p_emit_modes[u.place] = 'live'
+            OR v_gone ? r.instance_collection_id::text
          ORDER BY u.place);
     IF v_firings <> '{}' THEN
         SELECT jsonb_object_agg(f.event_id || '/' || f.route_id, to_jsonb(f)) INTO v_tried

@@ -1,7 +1,7 @@
 -- grant: owner only
--- Keeps what became of routes that were fired later than their events came in. Where somebody else
--- has fired one meanwhile, and more came of it than a refusal, that stays. What is pending still is
--- left as it was.
+-- Keeps what became of routes that were fired later than their events came in. Where more came of one
+-- before than a refusal, that stays, unless it is composed now: what was only tried, or was rolled
+-- back. What is pending still is left as it was.
 --   p_fired  rows of fn_iu_event_fire, as the members of an object
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_fired_again(p_fired jsonb)
 RETURNS void
@@ -23,6 +23,8 @@ BEGIN
        SET instance_collection_id = excluded.instance_collection_id, fired_at = excluded.fired_at,
            firings = r.firings + 1, outcome = excluded.outcome, code = excluded.code,
            template = excluded.template, suffix = excluded.suffix, details = excluded.details
-     WHERE r.outcome IN ('refused', 'pending');
+     WHERE r.outcome IN ('refused', 'pending')
+        OR excluded.outcome = 'composed'
+        OR r.outcome = 'dry_run' AND excluded.outcome = 'replayed';
 END
 $$;

@@ -86,10 +86,11 @@ BEGIN
              ORDER BY f.place);
         IF v_firings <> '{}' THEN
             INSERT INTO iu_core.iu_event_result
-                   (event_id, route_id, instance_collection_id, fired_at, outcome, code, template,
-                    suffix, details)
-            SELECT f.event_id, f.route_id, f.instance_collection_id, v_now, f.outcome, f.code,
-                   f.template, f.suffix, f.details
+                   (event_id, route_id, instance_collection_id, fired_at, firings, outcome, code,
+                    template, suffix, details)
+            SELECT f.event_id, f.route_id, f.instance_collection_id, v_now,
+                   (f.outcome <> 'pending')::integer, f.outcome, f.code, f.template, f.suffix,
+                   f.details
               FROM iu_core.fn_iu_event_fire(v_firings) AS f;
         END IF;
         IF array_position(p_data, NULL) IS NOT NULL THEN

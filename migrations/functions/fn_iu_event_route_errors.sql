@@ -19,7 +19,7 @@ BEGIN
               'should be an expression of 1 to 2000 characters',
               'should be a UUID, tpl:<group>:<name> or tpl:<group>:<name>/v<number>',
               'should be an expression of 1 to 2000 characters',
-              'should be an object of expressions',
+              'should be an object of expressions of 1 to 2000 characters',
               'should be dry_run or live', 'should be an actor''s tag',
               'should be at most 2000 characters', 'should be one line of 1 to 500 characters'],
         ARRAY[p_route_key ~ '^[a-z0-9][a-z0-9._-]{0,62}$',
@@ -28,7 +28,10 @@ BEGIN
               p_template ~ ('^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|'
                             'tpl:[a-z0-9-]+:[a-z0-9-]+([/@]v[1-9][0-9]{0,8})?)$'),
               p_suffix IS NULL OR length(p_suffix) BETWEEN 1 AND v_text,
-              p_mapping IS NULL OR json_typeof(p_mapping::json) = 'object',
+              p_mapping IS NULL OR CASE WHEN json_typeof(p_mapping::json) = 'object' THEN NOT EXISTS (
+                  SELECT FROM json_each(p_mapping::json) AS m
+                   WHERE json_typeof(m.value) <> 'string'
+                      OR length(m.value #>> '{}') NOT BETWEEN 1 AND v_text) END IS TRUE,
               p_emit_mode IN ('dry_run', 'live'), iu_core.fn_iu_is_actor(p_route_actor),
               length(p_description) <= 2000, iu_core.fn_iu_is_line(p_reason, 500)],
         p_actor, p_principal, p_request_id);

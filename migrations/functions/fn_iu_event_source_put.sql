@@ -15,6 +15,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
+    v_where   constant text := 'should be {"header"} or {"expression"}, with a text of 1 to 2000';
     v_refused jsonb;
     v_now     timestamptz := iu_core.fn_iu_now();
     v_secrets text[];
@@ -27,20 +28,22 @@ BEGIN
       LEFT JOIN iu_core.iu_event_source AS s ON s.source_name = p_source_name
                                             AND s.signature = p_signature;
     v_refused := iu_core.fn_iu_invalid_input('set_event_source',
-        ARRAY['/name', '/signature', '/header', '/secrets', '/source', '/actor', '/description',
-              '/reason'],
+        ARRAY['/name', '/signature', '/header', '/secrets', '/source', '/id', '/type', '/actor',
+              '/description', '/reason'],
         ARRAY['should be 1 to 63 lower-case letters, digits, ., _ or -',
               'should be github, standard_webhooks or header',
               'should name a header, and stand only with the signature header',
               'should be one or two secrets; they are needed where the kind of signature is new',
-              'should be one line of 1 to 200 characters', 'should be an actor''s tag',
+              'should be one line of 1 to 200 characters', v_where, v_where,
+              'should be an actor''s tag',
               'should be at most 2000 characters', 'should be one line of 1 to 500 characters'],
         ARRAY[p_source_name ~ '^[a-z0-9][a-z0-9._-]{0,62}$',
               p_signature IN ('github', 'standard_webhooks', 'header'),
               (p_signature = 'header') = (p_signature_header IS NOT NULL)
               AND coalesce(p_signature_header ~ '^[a-z0-9-]{1,100}$', true),
               cardinality(v_secrets) BETWEEN 1 AND 2 AND '' <> ALL (v_secrets),
-              iu_core.fn_iu_is_line(p_source, 200), iu_core.fn_iu_is_actor(p_source_actor),
+              iu_core.fn_iu_is_line(p_source, 200), iu_core.fn_iu_is_event_origin(p_id_from),
+              iu_core.fn_iu_is_event_origin(p_type_from), iu_core.fn_iu_is_actor(p_source_actor),
               length(p_description) <= 2000, iu_core.fn_iu_is_line(p_reason, 500)],
         p_actor, p_principal, p_request_id);
     IF v_refused IS NOT NULL THEN

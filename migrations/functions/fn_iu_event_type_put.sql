@@ -17,10 +17,11 @@ DECLARE
     v_changed boolean;
 BEGIN
     v_refused := iu_core.fn_iu_invalid_input('set_event_type',
-        ARRAY['/event_type', '/delivery_lane', '/description', '/reason'],
+        ARRAY['/event_type', '/delivery_lane', '/data_schema', '/description', '/reason'],
         ARRAY['should be one line of 1 to 200 characters', 'should be delayed or live',
-              'should be at most 2000 characters', 'should be one line of 1 to 500 characters'],
+              'should be an object', 'should be at most 2000 characters', 'should be one line of 1 to 500 characters'],
         ARRAY[iu_core.fn_iu_is_line(p_event_type, 200), p_delivery_lane IN ('delayed', 'live'),
+              p_data_schema IS NULL OR json_typeof(p_data_schema::json) = 'object',
               length(p_description) <= 2000, iu_core.fn_iu_is_line(p_reason, 500)],
         p_actor, p_principal, p_request_id);
     IF v_refused IS NOT NULL THEN

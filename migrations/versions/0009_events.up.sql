@@ -99,7 +99,8 @@ CREATE TABLE iu_core.iu_event (
 );
 COMMENT ON COLUMN iu_core.iu_event.depth IS
     'how many products of factories led to it: those of its own lead to events one deeper';
-COMMENT ON COLUMN iu_core.iu_event.is_inert IS 'of an unknown type: stored, and started nothing';
+COMMENT ON COLUMN iu_core.iu_event.is_inert IS
+    'its type was unknown when it came: it was stored, and started nothing';
 COMMENT ON COLUMN iu_core.iu_event.content IS
     'what makes it the same event, RFC 8785 text, byte for byte: content_digest is its SHA-256';
 COMMENT ON COLUMN iu_core.iu_event.travelled IS 'the attributes that tell how it travelled';

@@ -308,6 +308,43 @@ async def test_the_lane_that_leads_outside_is_an_admins(service: Service) -> Non
     assert back.status_code == 403
 
 
+async def test_a_type_may_have_a_slash(service: Service) -> None:
+    put = await service.operator.put("/event-types/hr%2Feu/hired", json={"reason": "test"})
+    assert (put.status_code, put.json()["event_type"]) == (200, "hr/eu/hired")
+    assert (await service.viewer.get("/event-types/hr/eu/hired")).json() == put.json()
+
+
+async def test_what_this_program_takes_no_more_is_nobody_elses_trouble(
+    service: Service, template: Template, owner: asyncpg.Connection
+) -> None:
+    """An earlier one took an expression, and a schema."""
+    flawed = await make_route(service, template, key="flawed", filter="true")
+    await make_route(service, template)
+    await service.operator.put("/event-types/order.paid", json={"reason": "test"})
+    await owner.execute(
+        "UPDATE iu_core.iu_sql_event_route SET filter = '1 +' WHERE filter = 'true'"
+    )
+    await owner.execute(
+        """UPDATE iu_core.event_type_registry SET data_schema = '{"type": 5}'
+            WHERE event_type = 'order.paid'"""
+    )
+    await owner.execute("UPDATE iu_core.iu_event_rules SET revision = revision + 1")
+    taken = (await send(service.producer, event())).json()
+    assert [result["route"] for result in taken["results"]] == ["onboarding"]
+    (why,) = taken["not_taken"]
+    assert (why["why"], why["routes"]) == ("failed", ["flawed"])
+    batch = [event(2), event(3, type="order.paid"), event(4)]
+    told = (await send(service.producer, batch)).json()
+    assert [item.get("code", "taken") for item in told["items"]] == ["taken", "internal", "taken"]
+    path = f"/event-routes/{flawed['route_id']}/simulate"
+    simulated = (await service.operator.post(path, json={"last": 1})).json()["items"][0]
+    assert (simulated["taken"], simulated["why"], simulated["detail"]) == (
+        False,
+        "failed",
+        why["detail"],
+    )
+
+
 async def test_a_schema_that_is_none_is_told(service: Service) -> None:
     order = {"data_schema": {"type": "objet"}, "reason": "test"}
     answer = await service.operator.put("/event-types/order.paid", json=order)

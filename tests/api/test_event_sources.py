@@ -213,7 +213,22 @@ async def test_id_and_type_may_come_from_headers_and_expressions(service: Servic
     body = b'{"number": 1}'
     missing = await send(service, "github", github(body), body)
     assert (missing.status_code, missing.json()["code"]) == (422, "invalid_input")
-    assert missing.json()["errors"][0]["detail"] == "body has no action"
+    assert missing.json()["errors"][0]["detail"] == "the expression of type: body has no action"
+
+
+async def test_who_sends_is_nothing_that_an_event_could_tell(service: Service) -> None:
+    order = {
+        **SOURCES["shared"],
+        "id": {"expression": "string(headers.size()) + headers['x-webhook-token']"},
+        "reason": "leaks",
+    }
+    assert (await service.operator.put("/event-sources/shared", json=order)).status_code == 200
+    headers = {"content-type": "application/json", "x-webhook-token": "0123456789abcdef"}
+    answer = await send(service, "shared", {**headers, "cookie": "a=b", "authorization": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert answer.json()["errors"][0]["detail"] == (
+        'the expression of id: headers has no ["x-webhook-token"]'
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,6 +238,10 @@ async def test_id_and_type_may_come_from_headers_and_expressions(service: Servic
         ({**SOURCES["shared"], "secrets": ["fifteen letters"]}, "/secrets/0"),
         ({**SOURCES["shared"], "secrets": [" " * 16]}, "/secrets/0"),
         ({**SOURCES["shared"], "secrets": ["geheim\ngeheimgeheim"]}, "/secrets/0"),
+        ({"secrets": []}, "/secrets"),
+        ({"source": "x" * 201}, "/source"),
+        ({**SOURCES["shared"], "id": {"header": "x-webhook-token"}}, "/id/header"),
+        ({"type": {"header": "cookie"}}, "/type/header"),
         ({"header": "x-token"}, "/header"),
         ({"type": {"expression": "body.("}}, "/type/expression"),
         ({"id": {"header": "a", "expression": "b"}}, "/id"),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import ANY
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
 import httpx
@@ -74,6 +74,7 @@ def result(route: dict[str, Any], template: Template, **members: Any) -> dict[st
         "outcome": "composed",
         "code": None,
         "instance_collection_id": ANY,
+        "rolled_back_at": None,
         "template": template.key,
         "suffix": "",
         "details": {},
@@ -272,6 +273,8 @@ async def test_of_a_batch_each_event_stands_for_itself(
         "refused",
     ]
     assert body["items"][0]["results"] == [result(route, template)]
+    stored = (await service.viewer.get(f"/events/{body['items'][3]['event_id']}")).json()
+    assert stored["request_id"] == str(uuid5(UUID(answer.headers["x-request-id"]), "3"))
     assert (body["items"][1]["code"], body["items"][4]["code"]) == (
         "invalid_input",
         "event_conflict",

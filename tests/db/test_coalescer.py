@@ -20,7 +20,7 @@ from app.db.limits import COALESCED, Limits
 from app.errors import Refusal
 from app.metrics import Metrics
 from app.services import coalescer as coalescing
-from app.services.coalescer import CONNECTIONS, FLIGHTS, Coalescer
+from app.services.coalescer import CONNECTIONS, FLIGHTS, LONERS, Coalescer
 from app.services.composing import Composer
 from tests.support.composing import an_item
 from tests.support.databases import Connect, Database
@@ -301,6 +301,29 @@ async def test_who_waits_too_long_is_told_and_not_composed(
     await answers_of(jam.flying)
     assert await together(owner) == [1] * FLIGHTS
     assert await statuses_of(asked(patient, impatient)) == ["ok"]
+
+
+async def test_who_waits_for_a_lock_behind_too_many_others_is_told_and_not_composed(
+    coalescer: Composer,
+    owner: asyncpg.Connection,
+    template: Template,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(coalescing, "LONGEST_WAIT_S", 0.01)
+    held = owner.transaction()
+    await held.start()
+    await owner.execute("SELECT iu_core.fn_iu_lock('actor', ARRAY['held'], false)")
+    requests = asked(coalescer, *(an_item(template, actor="held") for _ in range(LONERS + 3)))
+
+    async def all_but_the_loners() -> bool:
+        return sum(request.done() for request in requests) == len(requests) - LONERS
+
+    await wait_until(all_but_the_loners, "those that nobody could wait with are told")
+    told = [request.exception() for request in requests if request.done()]
+    assert [one.code for one in told if isinstance(one, Refusal)] == ["overloaded"] * 3
+    await held.rollback()
+    await asyncio.wait(requests, timeout=DEADLINE)
+    assert sum(await together(owner)) == LONERS
 
 
 async def test_a_call_carries_no_more_actors_than_the_orchestrator_takes(

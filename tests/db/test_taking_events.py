@@ -154,6 +154,6 @@ async def test_a_batch_has_no_more_under_way_than_the_next_calls_carry(
         )
         for number in range(30)
     ]
-    answer = await taking_in.take_batch(Sender("hr", None, "test", "http"), batch)
+    answer = await taking_in.take_batch(Sender("hr", None, "test", "http"), batch, uuid4())
     await coalescer.close()
     assert (answer.accepted, max(unanswered)) == (30, 4)

@@ -28,9 +28,11 @@ at_random = settings(
 
 _CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"])
 _TEXTS = st.text(_CHARACTERS, min_size=1, max_size=60)
-_URIS = st.text(st.sampled_from("abcXYZ019-._~:/?#[]@!$&'()*+,;="), min_size=1, max_size=60) | (
-    st.sampled_from(("https://hr.example/eu?x=%20", "urn:uuid:6e8bc430", "1-555", "../a"))
-)
+_URIS = st.tuples(
+    st.sampled_from(("urn:uuid:", "https://a:b@hr.example:8443/", "//[2001:db8::1]/", "../", "/")),
+    st.text(st.sampled_from("abcXYZ019-._~:/@!$&'()*+,;="), max_size=60),
+    st.sampled_from(("", "?x=%20/?", "#a/?")),
+).map("".join)
 _TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)).flatmap(  # noqa: DTZ001 - see below
     lambda moment: st.integers(-1439, 1439).map(
         lambda minutes: moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))

@@ -61,7 +61,7 @@ def person(_headers: Any, body: Any) -> str:
 
 
 HR = WebhookMapping(
-    "https://hr.example/eu", id=from_expression(person), type=from_header("X-HR-Event")
+    "https://hr.example/eu", id=from_expression("id", person), type=from_header("X-HR-Event")
 )
 
 
@@ -80,7 +80,8 @@ def test_what_an_expression_says() -> None:
             {},
             {"people": []},
             [
-                wrong("body", "", "not_found", "there is no such key: person.id"),
+                wrong("body", "", "not_found",
+                      "the expression of id: there is no such key: person.id"),
                 wrong("header", "/x-hr-event", "not_found", "is missing, or occurs more than once"),
             ],
         ),
@@ -108,7 +109,10 @@ def test_what_an_expression_says() -> None:
             HR,
             {"x-hr-event": ["hired"]},
             {"person": {"id": "x" * 250}},
-            [wrong("body", "", "string_too_long", "should have at most 250 characters")],
+            [
+                wrong("body", "", "string_too_long",
+                      "the expression of id: should have at most 250 characters"),
+            ],
         ),
     ],
 )  # fmt: skip

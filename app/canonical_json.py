@@ -23,11 +23,17 @@ def canonical_json(value: Any) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it has no numbers but exact integers, and no names that UTF-16 sorts differently."""
+    """Whether Python writes it alike.
+
+    So it has no integers that a double is not exact for, no fractions that one of the two writes
+    with an exponent, and no names that UTF-16 sorts differently.
+    """
     if isinstance(value, str):
         return True
     if isinstance(value, dict):
         return all(map(str.isascii, value)) and all(map(_is_plain, value.values()))
     if isinstance(value, list):
         return all(map(_is_plain, value))
+    if isinstance(value, float):
+        return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
     return value is None or (isinstance(value, int) and abs(value) <= MAX_EXACT_INTEGER)

@@ -23,6 +23,7 @@ _DOCUMENTS = st.recursive(
 @example({"name": 'Ada\x7f\u2028\x00\x1f\b"\\/', "starts": [1, -0, True, None, {}, []]})
 @example({"\U0001f600": 1, "\ufb33": 2})  # the other way round in code points
 @example({"a": 1.0, "b": 1e21, "c": -0.0, "d": 5e-324})
+@example([1e-4, 9.999e-5, 1e16, 9007199254740993.5, 4503599627370497.5, 0.1, -1234.5678])
 def test_the_text_is_that_of_rfc_8785(document: Any) -> None:
     text = canonical_json(document)
 

@@ -6,9 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from liquid import Environment
-
 from app.content import VersionFile, read_template
+from app.documents.liquid import Deadline, parse_piece
 from app.documents.models import Document, Provenance, Section
 
 SAMPLES = Path(__file__).parents[1] / "documents" / "samples"
@@ -59,7 +58,7 @@ def example(name: str, data: dict[str, Any] | None = None) -> Document:
             role=edit.piece.role,
             title=edit.piece.title,
             media_type=edit.piece.media_type,
-            text=_filled(edit.piece.body, sample(name) if data is None else data),
+            text=parse_piece(edit.piece.body).fill(data or sample(name), Deadline()),
         )
         for edit in newest(name).edits
         if edit.op in {"insert", "replace"}
@@ -73,8 +72,3 @@ def newest(name: str) -> VersionFile:
     assert isinstance(template, VersionFile)
     return template
 
-
-def _filled(body: str, data: dict[str, Any]) -> str:
-    environment = Environment()
-    environment.filters["markdown"] = str
-    return environment.from_string(body).render(**data)

@@ -2,11 +2,12 @@
 
 A variable is a path from the data: `person.name`, `milestones[].due`. What a template makes itself
 is none. A schema knows a path when one of the schemas that may apply describes it: those of `allOf`
-(and so of `$ref`), `anyOf`, `oneOf`, `if`, `then`, `else` and `dependentSchemas`.
+(and so of `$ref`), `anyOf`, `oneOf`, `if`, `then`, `else` and `dependentSchemas`. It assures one
+when all data that it takes has something there, whichever of its alternatives applies.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +26,10 @@ _MATCH = 100
 """What trying a pattern counts as, in looks."""
 
 _PLAIN = re.compile(r"\w[\w-]*")
-_APPLIED_LISTS = ("allOf", "anyOf", "oneOf")
-_APPLIED = ("if", "then", "else")
+_EITHER = ("anyOf", "oneOf")
+_BRANCHES = ("then", "else")
+_APPLIED_LISTS = ("allOf", *_EITHER)
+_APPLIED = ("if", *_BRANCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,19 @@ class SchemaTooComplexError(FactoryError):
     """The schema combines so many schemas that variables are not looked for in all of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What one schema, by itself, says of what a segment of a path may stand for."""
+
+    members: list[SubSchema]
+    items: list[SubSchema]
+
+    @property
+    def all(self) -> list[SubSchema]:
+        """Both: where there is neither name nor index, it may be either."""
+        return self.members + self.items
+
+
 class Knowledge:
     """What one schema knows of paths; None is that of parameters that there are none of.
 
@@ -74,9 +90,10 @@ class Knowledge:
 
     def __init__(self, schema: Schema | None) -> None:
         self._looks = 0
-        root = [] if schema is None else [schema.unfolded]
-        self._known: dict[Path, list[Object] | None] = {(): self._applied(root)}
+        self._root: SubSchema = {} if schema is None else schema.unfolded
+        self._known: dict[Path, list[Object] | None] = {(): self._applied([self._root])}
         self._lacking: dict[Path, bool] = {}
+        self._insides: dict[tuple[int, str | int | None], _Inside] = {}
 
     def unknown(self, variables: Iterable[Variable]) -> list[Variable]:
         """The variables that the schema does not know."""
@@ -101,26 +118,62 @@ class Knowledge:
         """The schemas that may apply to what is there; None where nothing is known of it."""
         if path not in self._known:
             around = self._at(path[:-1])
-            self._known[path] = None if around is None else self._inside(around, path[-1])
+            self._known[path] = None if around is None else self._described(around, path[-1])
         return self._known[path]
+
+    def _described(self, around: list[Object], segment: str | int | None) -> list[Object] | None:
+        found = [inner for schema in around for inner in self._inside(schema, segment).all]
+        if possible := [inner for inner in found if inner is not False]:
+            return self._applied(possible)
+        return [] if segment == "size" else None
 
     def _may_lack(self, path: Path) -> bool:
         """Whether what is known there may be left out of what is around it, or may be null."""
         if path not in self._lacking:
-            here, around = self._at(path) or [], self._at(path[:-1]) or []
-            self._look_inside(around)
-            is_left_out = any(True for schema in around for _ in _members(schema, path[-1])) and (
-                not any(path[-1] in schema.get("required", ()) for schema in around)
-            )
-            self._lacking[path] = is_left_out or any(_takes_null(schema) for schema in here)
+            name = path[-1]
+            is_member = any(self._inside(one, name).members for one in self._at(path[:-1]) or ())
+            is_size = name == "size" and not self._at(path)
+            self._lacking[path] = (
+                is_member and not self._assures(path[:-1], lambda s: name in s.get("required", ()))
+            ) or (not is_size and not self._assures(path, _excludes_null))
         return self._lacking[path]
 
-    def _inside(self, around: list[Object], segment: str | int | None) -> list[Object] | None:
-        self._look_inside(around)
-        found = [inner for schema in around for inner in _described(schema, segment)]
-        if possible := [inner for inner in found if inner is not False]:
-            return self._applied(possible)
-        return [] if segment == "size" else None
+    def _assures(self, path: Path, says: Callable[[Object], bool]) -> bool:
+        """Whether the schema says so of whatever may be there."""
+        done: dict[tuple[int, int], bool] = {}
+
+        def assures(schema: SubSchema, at: int) -> bool:
+            if isinstance(schema, bool):
+                return not schema
+            place = id(schema), at
+            if place not in done:
+                self._look(1)
+                done[place] = (
+                    (says(schema) if at == len(path) else assures_inside(schema, at))
+                    or any(assures(inner, at) for inner in schema.get("allOf", ()))
+                    or any(
+                        all(assures(inner, at) for inner in schema[keyword])
+                        for keyword in _EITHER
+                        if keyword in schema
+                    )
+                    or ("if" in schema and all(assures(schema.get(b, True), at) for b in _BRANCHES))
+                )
+            return done[place]
+
+        def assures_inside(schema: Object, at: int) -> bool:
+            inside = self._inside(schema, path[at])
+            each = [assures(inner, at + 1) for inner in inside.all]
+            # All that is said of a name holds; else one of them does, and nobody knows which.
+            return any(each) if inside.members and path[at] is not None else all(each or [False])
+
+        return assures(self._root, 0)
+
+    def _inside(self, schema: Object, segment: str | int | None) -> _Inside:
+        place = id(schema), segment
+        if place not in self._insides:
+            self._look(1 + _MATCH * len(schema.get("patternProperties", ())))
+            self._insides[place] = _inside(schema, segment)
+        return self._insides[place]
 
     def _applied(self, schemas: Iterable[SubSchema]) -> list[Object]:
         """The schemas, and those that apply together with them or instead of them."""
@@ -137,9 +190,6 @@ class Knowledge:
             waiting += schema.get("dependentSchemas", {}).values()
         return list(applied.values())
 
-    def _look_inside(self, schemas: Iterable[Object]) -> None:
-        self._look(sum(1 + _MATCH * len(schema.get("patternProperties", ())) for schema in schemas))
-
     def _look(self, count: int) -> None:
         self._looks += count
         if self._looks > MAX_LOOKS:
@@ -152,19 +202,20 @@ def _prefixes(path: Path) -> Iterator[Path]:
     return (path[:length] for length in range(1, len(path) + 1))
 
 
-def _described(schema: Object, segment: str | int | None) -> Iterator[SubSchema]:
-    """What one schema, by itself, says of a member or an item."""
-    members = list(_members(schema, segment))
-    yield from members
-    if segment == "first":
-        yield from () if members else _items(schema, 0)
-    elif segment == "last":
-        yield from () if members else _items(schema, None)
-    elif not isinstance(segment, str):
-        yield from _items(schema, segment)
+def _inside(schema: Object, segment: str | int | None) -> _Inside:
+    members = [] if isinstance(segment, int) else list(_members(schema, segment))
+    match segment:
+        case "first" if not members:
+            return _Inside([], list(_items(schema, 0)))
+        case "last" if not members:
+            return _Inside([], list(_items(schema, None)))
+        case str():
+            return _Inside(members, [])
+        case _:
+            return _Inside(members, list(_items(schema, segment)))
 
 
-def _members(schema: Object, name: str | int | None) -> Iterator[SubSchema]:
+def _members(schema: Object, name: str | None) -> Iterator[SubSchema]:
     """What one schema, by itself, says of a member; of all of them, where the name is None."""
     named = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
@@ -172,7 +223,7 @@ def _members(schema: Object, name: str | int | None) -> Iterator[SubSchema]:
         found = [*named.values(), *patterns.values()]
     else:
         found = [named[name]] if name in named else []
-        found += [inner for pattern, inner in patterns.items() if matches(pattern, str(name))]
+        found += [inner for pattern, inner in patterns.items() if matches(pattern, name)]
     yield from found
     if name is None or not found:
         yield from _if_there(schema, "additionalProperties")
@@ -194,6 +245,11 @@ def _if_there(schema: Object, keyword: str) -> Iterator[SubSchema]:
         yield schema[keyword]
 
 
-def _takes_null(schema: Object) -> bool:
-    kinds = schema.get("type", ())
-    return "null" in (kinds if isinstance(kinds, list) else [kinds])
+def _excludes_null(schema: Object) -> bool:
+    """Whether one schema, by itself, refuses null."""
+    kinds = schema.get("type", "null")
+    return (
+        "null" not in (kinds if isinstance(kinds, list) else [kinds])
+        or None not in schema.get("enum", [None])
+        or schema.get("const") is not None
+    )

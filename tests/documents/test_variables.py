@@ -150,13 +150,27 @@ SCHEMA = {
         "name": TEXT,
         "phone": TEXT,
         "colour": {"type": "string", "default": "green"},
-        "person": {"properties": {"name": TEXT, "chief": {"$ref": "#/$defs/chief"}}},
-        "ms": {"items": {"required": ["due"], "properties": {"due": TEXT, "owner": TEXT}}},
+        "person": {
+            "type": "object",
+            "properties": {"name": TEXT, "chief": {"$ref": "#/$defs/chief"}},
+        },
+        "ms": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["due"],
+                "properties": {"due": TEXT, "owner": TEXT},
+            },
+        },
         "nothing": {"anyOf": [TEXT, {"type": "null"}]},
     },
     "additionalProperties": TEXT,
     "$defs": {
-        "chief": {"required": ["name"], "properties": {"name": {"type": ["string", "null"]}}}
+        "chief": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {"name": {"type": ["string", "null"]}},
+        },
     },
 }
 
@@ -192,6 +206,90 @@ def test_what_may_be_missing_is_told_unless_it_is_tested(body: str, names: str) 
     found = knowledge_of(SCHEMA).may_be_missing(parse_piece(body).variables)
 
     assert [variable.name for variable in found] == names.split()
+
+
+A: dict[str, Any] = {"required": ["a"], "properties": {"a": TEXT}}
+"""Data that has a text there."""
+
+OTHER: dict[str, Any] = {"properties": {"a": TEXT}}
+"""Data that may have one."""
+
+NO_NULL: list[Any] = [TEXT, {"enum": ["x", 1]}, {"const": "x"}, {"type": ["string", "number"]}]
+MAYBE_NULL: list[Any] = [
+    True,
+    {},
+    {"minLength": 1},
+    {"type": ["string", "null"]},
+    {"enum": ["x", None]},
+    {"const": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("schema", "assured"),
+    [
+        (A, True),
+        (OTHER, False),
+        ({"allOf": [OTHER, A]}, True),
+        ({"allOf": [OTHER], "required": ["a"]}, True),
+        ({"anyOf": [A, A]}, True),
+        ({"anyOf": [A, OTHER]}, False),
+        ({"oneOf": [A, {"$ref": "#/$defs/a"}], "$defs": {"a": A}}, True),
+        ({"oneOf": [A, {"required": ["b"], "properties": {"b": TEXT}}]}, False),
+        ({"anyOf": [A, False]}, True),
+        ({"if": OTHER, "then": A, "else": A}, True),
+        ({"if": OTHER, "then": A}, False),
+        ({"if": A, "then": OTHER, "else": A}, False),
+        ({"then": A, "else": A, **OTHER}, False),
+        ({"dependentSchemas": {"b": A}}, False),
+        *(({**A, "properties": {"a": a}}, True) for a in NO_NULL),
+        *(({**A, "properties": {"a": a}}, False) for a in MAYBE_NULL),
+        ({**A, "properties": {"a": {"allOf": [{}, TEXT]}}}, True),
+        ({**A, "properties": {"a": {"anyOf": [TEXT, {"type": "null"}]}}}, False),
+        ({**A, "properties": {"a": {"anyOf": [TEXT, {"type": "number"}]}}}, True),
+        ({**A, "properties": {"a": {}}, "patternProperties": {"^a$": TEXT}}, True),
+        ({**A, "properties": {"a": {}}, "anyOf": [A, OTHER]}, True),
+        ({**A, "properties": {"a": {}}, "anyOf": [A, {}]}, False),
+    ],
+)
+def test_what_is_required_in_all_alternatives_is_assured(schema: Any, assured: bool) -> None:
+    variables = parse_piece("{{ a }}").variables
+
+    assert knowledge_of(schema).may_be_missing(variables) == ([] if assured else list(variables))
+
+
+MAYBE = {"type": ["string", "null"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "items", "assured"),
+    [
+        ("list[0]", {"prefixItems": [TEXT, MAYBE], "items": MAYBE}, True),
+        ("list[1]", {"prefixItems": [TEXT, MAYBE], "items": TEXT}, False),
+        ("list[2]", {"prefixItems": [MAYBE, MAYBE], "items": TEXT}, True),
+        ("list.first", {"prefixItems": [TEXT, MAYBE], "items": MAYBE}, True),
+        *(
+            (path, items, assured)
+            for path in ("list[-1]", "list.last", "list[key]")
+            for items, assured in (
+                ({"prefixItems": [TEXT], "items": TEXT}, True),
+                ({"prefixItems": [TEXT], "items": MAYBE}, False),
+                ({"prefixItems": [MAYBE], "items": TEXT}, False),
+            )
+        ),
+    ],
+)
+def test_an_item_is_assured_where_all_that_it_may_be_are(
+    path: str, items: Any, assured: bool
+) -> None:
+    schema = {
+        "required": ["list", "key"],
+        "properties": {"list": {"type": "array", **items}, "key": {"type": "integer"}},
+    }
+    variables = parse_piece(f"{{{{ {path} }}}}").variables
+
+    found = knowledge_of(schema).may_be_missing(variables)
+    assert [variable.name for variable in found] == ([] if assured else [variables[-1].name])
 
 
 MANY: list[Any] = [{"properties": {"a": {}}} for _ in range(2_000)]

@@ -91,14 +91,48 @@ def test_a_range_has_whole_numbers_for_ends(range_: str, value: object) -> None:
     [
         "t.__class__", "t.__class__.__mro__", "t.upper", "t.format", "t.size.real", "t.first",
         "t.last", "t[0]", "a.items", "a.keys", "a.pop", "a.first", "a['__class__']", "a[l]",
-        "l.append", "l.count", "l.__len__", "l['0']", "l[2]", "l[a]", "n.real", "n.size",
-        "forloop.it", "forloop.step", "forloop.parentloop.index",
+        "l.append", "l.count", "l.__len__", "l['0']", "l[2]", "l[-3]", "l[a]", "n.real", "n.size",
+        "e.first", "e.last", "e[0]", "e[-1]", "forloop[t]",
     ],
 )  # fmt: skip
 def test_a_path_leads_to_data_only(path: str) -> None:
     body = f"{{% for i in l %}}{{{{ {path} }}}}{{% endfor %}}"
 
-    assert unfillable(body, t="text", a={"b": 1}, l=[1, 2], n=5).rule == "undefined"
+    flaw = unfillable(body, t="text", a={"b": 1}, l=[1, 2], n=5, e=[])
+
+    assert (flaw.rule, flaw.detail[-14:]) == ("undefined", "' is undefined")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a.b.c", "a.b.c"),
+        ("l[7].b", "l[7].b"),
+        ("a[t]", "a[' t']"),
+        ("l[l]", "l[]"),
+        ("l[n]", "l[5]"),
+    ],
+)
+def test_what_is_missing_is_named(path: str, name: str) -> None:
+    flaw = unfillable(f"{{{{ {path} }}}}", t=" t", a={}, l=[], n=5)
+
+    assert flaw.detail == f"{name!r} is undefined"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["n < t", "t > n", "l < l", "n contains t"],
+)
+def test_what_is_of_different_kinds_is_not_compared(condition: str) -> None:
+    flaw = unfillable(f"{{% if {condition} %}}{{% endif %}}", t="text", n=5, l=[1])
+
+    assert flaw == Flaw(
+        1,
+        8 + condition.index(" "),
+        "these can't be compared: < and > take two numbers or two texts, and contains looks in"
+        " texts, lists and objects",
+        "value",
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,6 +231,11 @@ def test_a_piece_is_parsed_once() -> None:
         ("{{ [a].b }}", Flaw(1, 4, "a variable begins with its name", "syntax")),
         ("{% render 'a' %}", Flaw(1, 1, "there is no tag 'render'; there are", "tag")),
         ("{% increment a %}", Flaw(1, 1, "there is no tag 'increment'", "tag")),
+        ("{{ nil }}", Flaw(1, 4, "nil is for comparisons only", "value")),
+        ("{{ null | upcase }}", Flaw(1, 4, "null is for comparisons only", "value")),
+        ("{{ empty | default: 'a' }}", Flaw(1, 4, "empty is for comparisons only", "value")),
+        ("{% cycle 'a', blank %}", Flaw(1, 15, "blank is for comparisons only", "value")),
+        ("{% for a in nil %}{% endfor %}", Flaw(1, 13, "nil is for comparisons only", "value")),
         ("{{ a | safe }}", Flaw(1, 8, "there is no filter 'safe'", "filter")),
         ("{{ a | append }}", Flaw(1, 8, "append: missing a required argument", "filter")),
         ("{{ a | upcase: 1 }}", Flaw(1, 8, "upcase: too many positional", "filter")),
@@ -213,6 +252,43 @@ def test_a_flaw_is_found_whatever_the_data(body: str, flaw: Flaw) -> None:
 
     assert (found.line, found.column, found.rule) == (flaw.line, flaw.column, flaw.rule)
     assert found.detail.startswith(flaw.detail)
+
+
+LOOPS = "{% for a in b %}{{ forloop.first }}{% for c in d %}{{ forloop.parentloop.index }}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "forloop", "forloop.indx", "forloop.first.size", "forloop.it", "forloop.step",
+        "forloop.name", "forloop.parentloop", "forloop.parentloop.parentloop.index",
+        "forloop.parentloop.index0.x", "forloop.parent.index", "forloop[0]",
+    ],
+)  # fmt: skip
+def test_what_no_loop_has_is_a_flaw(path: str) -> None:
+    (flaw,) = flaws(f"{LOOPS}{{% if {path} %}}{{% endif %}}{{% endfor %}}{{% endfor %}}")
+
+    assert flaw == Flaw(
+        1,
+        len(LOOPS) + 7,
+        f"there is no {path}: a loop has first, index, index0, last, length, rindex, rindex0;"
+        " one in another a parentloop",
+        "undefined",
+    )
+
+
+def test_a_name_of_ones_own_may_be_that_of_the_loop() -> None:
+    assert fill("{% assign forloop = a %}{{ forloop.b }}", a={"b": 1}) == "1"
+    assert fill("{{ forloop.b }}", forloop={"b": 1}) == "1"
+    assert fill("{% for forloop in a %}{{ forloop.b }}{% endfor %}", a=[{"b": 1}]) == "1"
+
+
+def test_nothing_may_be_replaced_and_compared_with() -> None:
+    body = (
+        "{{ nil | default: 'a' }}{% assign b = nil %}{% if b == nil and c == empty %}d{% endif %}"
+    )
+
+    assert fill(body, c="") == "ad"
 
 
 def test_all_flaws_are_told_at_once_in_their_order() -> None:
@@ -242,10 +318,10 @@ def test_a_name_of_ones_own_may_be_that_of_the_clock() -> None:
     assert fill("{% assign today = x %}{{ today | date: '%F' }}", x="2026-05-13") == "2026-05-13"
 
 
-def test_a_name_that_was_not_given_is_not_the_clock() -> None:
-    body = "{% if x %}{% assign today = x %}{% endif %}{{ today }}"
+def test_a_name_that_may_not_have_been_given_is_the_clock() -> None:
+    (flaw,) = flaws("{% if x %}{% assign today = x %}{% endif %}{{ today }}")
 
-    assert unfillable(body) == Flaw(1, 47, "'today' is undefined", "undefined")
+    assert (flaw.line, flaw.column, flaw.rule) == (1, 47, "clock")
 
 
 def test_a_block_that_nests_too_deep_is_one_flaw() -> None:

@@ -52,6 +52,22 @@ def unknown(path: str, schema: Any) -> bool:
         ("{% assign l = ms | map: 'x' %}{% for m in l %}{{ m.y }}{% endfor %}",
          ["ms", "ms[].x"]),
         ("{% raw %}{{ a }}{% endraw %}{% comment %}{{ b }}{% endcomment %}", []),
+        ("{% if a %}{% assign z = 1 %}{{ z }}{% endif %}{{ z }}", ["a", "z"]),
+        ("{% if a %}{% assign z = 1 %}{% else %}{{ z }}{% endif %}", ["a", "z"]),
+        ("{% if a %}{% assign z = 1 %}{% elsif z %}{% assign z = 1 %}{% endif %}{{ z }}",
+         ["a", "z", "z"]),
+        ("{% if a %}{% assign z = b %}{% else %}{% capture z %}{% endcapture %}{% endif %}{{ z }}",
+         ["a", "b"]),
+        ("{% unless a %}{% assign z = 1 %}{% else %}{% assign z = 2 %}{% endunless %}{{ z }}",
+         ["a"]),
+        ("{% case a %}{% when 1 %}{% assign z = 1 %}{% else %}{% assign z = 2 %}{% endcase %}"
+         "{{ z }}", ["a"]),
+        ("{% case a %}{% when 1 %}{% assign z = 1 %}{% endcase %}{{ z }}", ["a", "z"]),
+        ("{% case a %}{% endcase %}", ["a"]),
+        ("{% for a in b %}{% assign z = a %}{{ z.c }}{% else %}{{ z }}{% endfor %}{{ z }}",
+         ["b", "b[]", "b[].c", "z", "z"]),
+        ("{% assign z = 1 %}{% for a in b %}{% assign z = a %}{% endfor %}{{ z }}", ["b", "b[]"]),
+        ("{% capture y %}{% assign z = 1 %}{% endcapture %}{{ z }}", []),
     ],
 )  # fmt: skip
 def test_the_variables_of_a_piece_are_paths_from_the_data(body: str, names: list[str]) -> None:

@@ -71,4 +71,3 @@ def newest(name: str) -> VersionFile:
     template = read_template(resources.files("app.content") / "seeds" / f"{name}-v3.yaml")
     assert isinstance(template, VersionFile)
     return template
-

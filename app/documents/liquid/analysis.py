@@ -5,10 +5,10 @@ tested.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from liquid import BoundTemplate, RenderContext, Token
-from liquid.ast import ConditionalBlockNode, Node
+from liquid.ast import BlockNode, ConditionalBlockNode, Node
 from liquid.builtin.expressions import (
     Filter,
     FilteredExpression,
@@ -18,10 +18,19 @@ from liquid.builtin.expressions import (
     PositionalArgument,
     StringLiteral,
 )
-from liquid.builtin.expressions.primitive import FloatLiteral, IntegerLiteral, RangeLiteral
+from liquid.builtin.expressions.primitive import (
+    Blank,
+    Empty,
+    FloatLiteral,
+    IntegerLiteral,
+    Nil,
+    RangeLiteral,
+)
+from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import CaseNode, MultiExpressionBlockNode
+from liquid.builtin.tags.cycle_tag import CycleNode
 from liquid.builtin.tags.for_tag import ForNode
 from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.unless_tag import UnlessNode
@@ -32,6 +41,9 @@ from app.documents.liquid.dates import CLOCK, is_clock, refuse_pattern
 from app.documents.liquid.filters import FILTERS, KEYED, SELECTING, SIGNATURES
 from app.documents.liquid.flaws import Flaw, Lines, RefusedError, Rule
 from app.documents.liquid.limits import MAX_NESTING, MAX_NUMBER
+
+LOOP_MEMBERS = frozenset({"first", "index", "index0", "last", "length", "rindex", "rindex0"})
+"""What `forloop` has beside its `parentloop`."""
 
 _TESTS = (IfNode, UnlessNode, ConditionalBlockNode, CaseNode, MultiExpressionBlockNode)
 
@@ -46,7 +58,8 @@ class Analysis:
         self._lines = lines
         self._times_named = Counter(_names(self._context, template.nodes))
         self._named: dict[str, variables.Path | None] = {}
-        """What `assign` and `capture` named so far, and the path that it stands for, if any."""
+        """What `assign` and `capture` named on every way to here, and the path that it stands for,
+        if any. What they named on some way only may be the data's here, so it is taken for that."""
         self._loops: list[dict[str, variables.Path | None]] = []
         """The same for the variables of the loops around."""
         self._tested: frozenset[variables.Path] = frozenset()
@@ -61,9 +74,14 @@ class Analysis:
             case ForNode():
                 items = self._loop(node.expression)
                 item = None if items is None else (*items, None)
-                self._loops.append({node.expression.identifier: item, "forloop": None})
-                self._visit_inside(node)
+                self._loops.append({"forloop": None, node.expression.identifier: item})
+                self._visit_branches([node.block], one_is_taken=False)
                 self._loops.pop()
+                self._visit_branches([node.default] if node.default else [], one_is_taken=False)
+            case OutputNode() | CycleNode():
+                for expression in node.expressions():
+                    self._value(expression)
+                    self._refuse_constant(expression)
             case _:
                 around = self._tested
                 if isinstance(node, _TESTS):
@@ -76,8 +94,37 @@ class Analysis:
                     self._named[node.name] = None
 
     def _visit_inside(self, node: Node) -> None:
-        for child in node.children(self._context, include_partials=False):
-            self._visit(child)
+        inside = list(node.children(self._context, include_partials=False))
+        if isinstance(node, CaseNode | IfNode | UnlessNode):
+            has_else = len(inside) > 1 and isinstance(inside[-1], BlockNode)
+            self._visit_branches(inside, one_is_taken=has_else)
+        else:
+            for child in inside:
+                self._visit(child)
+
+    def _visit_branches(self, branches: Iterable[Node], *, one_is_taken: bool) -> None:
+        """Look at nodes of which at most one is rendered. What all of them name is named after."""
+        before = self._named
+        after = []
+        for branch in branches:
+            self._named = dict(before)
+            self._visit(branch)
+            after.append(self._named)
+        self._named = before
+        if one_is_taken:
+            first, *others = after
+            self._named |= {name: None for name in first if all(name in o for o in others)}
+
+    def _refuse_constant(self, expression: Expression) -> None:
+        """Refuse to show, or to go through, what is there to be compared with."""
+        left, filters = expression, []
+        if isinstance(expression, FilteredExpression):
+            left, filters = expression.left, expression.filters or []
+        if isinstance(left, Nil) and filters and filters[0].name == "default":
+            return
+        if isinstance(left, Nil | Empty | Blank):
+            detail = f"{left.token.value} is for comparisons only: there is nothing in it"
+            self._flaw(left.token, detail, "value")
 
     def _value(self, expression: Expression, depth: int = 1) -> variables.Path | None:
         """Look at an expression; answer with the path from the data that it stands for, if any."""
@@ -105,6 +152,7 @@ class Analysis:
         first, *others = expression.children()
         for bound in others:
             self._value(bound)
+        self._refuse_constant(first)
         if not isinstance(first, RangeLiteral):
             return self._value(first)
         for bound in first.children():
@@ -183,8 +231,21 @@ class Analysis:
         for scope in (self._named, *self._loops):
             base = scope.get(head, base)
         if base is None:
+            if head == "forloop" and self._loops:
+                self._check_loop(expression, rest)
             return None
         return (*base, *(None if isinstance(segment, Path) else segment for segment in rest))
+
+    def _check_loop(self, expression: Path, rest: Sequence[object]) -> None:
+        """Refuse what no loop has. Where data names the member, that can't be known."""
+        if any(isinstance(segment, Path) for segment in rest):
+            return
+        *around, member = rest or [None]
+        is_loop = len(around) < len(self._loops) and set(around) <= {"parentloop"}
+        if not is_loop or member not in LOOP_MEMBERS:
+            known = ", ".join(sorted(LOOP_MEMBERS))
+            detail = f"there is no {expression}: a loop has {known}; one in another a parentloop"
+            self._flaw(expression.token, detail, "undefined")
 
     def _flaw(self, token: Token, detail: str, rule: Rule) -> None:
         self.flaws.append(self._lines.flaw(token.start_index, detail, rule))

@@ -90,7 +90,7 @@ class Lines:
     def flaw_of(self, error: LiquidError, at: Token | None) -> Flaw:
         """The flaw that python-liquid's error tells; `at`, where it has no place of its own."""
         token = error.token if error.token and error.token.start_index >= 0 else at
-        return self.flaw(token.start_index if token else 0, str(error.message), rule_of(error))
+        return self.flaw(token.start_index if token else 0, _detail_of(error), rule_of(error))
 
     def place(self, index: int) -> tuple[int, int]:
         """Line and column, from 1, of the character with that index, from 0."""
@@ -111,3 +111,13 @@ def rule_of(error: LiquidError) -> Rule:
             return "value"
         case _:
             return "syntax"
+
+
+def _detail_of(error: LiquidError) -> str:
+    if isinstance(error, LiquidTypeError):
+        # python-liquid's own speaks of Python. Only comparisons raise it.
+        return (
+            "these can't be compared: < and > take two numbers or two texts, and contains looks in"
+            " texts, lists and objects"
+        )
+    return str(error.message)

@@ -17,13 +17,21 @@ from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.cycle_tag import CycleNode
 from liquid.builtin.tags.for_tag import ForLoop, ForNode
 from liquid.builtin.tags.tablerow_tag import TableRow
-from liquid.undefined import UNDEFINED
+from liquid.undefined import UNDEFINED, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from app.documents.liquid.escaping import Markdown
 from app.documents.liquid.flaws import RefusedError
-from app.documents.liquid.limits import ITEM, MAX_ITEMS, MAX_MADE, MAX_TURNS, Deadline
+from app.documents.liquid.limits import (
+    ITEM,
+    MAX_EXPRESSION,
+    MAX_ITEMS,
+    MAX_MADE,
+    MAX_TURNS,
+    Deadline,
+)
 from app.documents.liquid.values import as_count, as_whole, inserted, not_a
+from app.documents.variables import path_text
 
 
 class Filling(RenderContext):
@@ -44,19 +52,25 @@ class Filling(RenderContext):
     ) -> object:
         """The value of a variable."""
         self._look(token)
-        return super().get(path, token=token, default=default)
+        value = super().get(path, token=token, default=default)
+        if is_undefined(value) and len(path) > 1:
+            # python-liquid's own name leaves out indexes.
+            name = path_text(tuple(s if isinstance(s, str | int) else None for s in path))
+            hint = f"{name[:MAX_EXPRESSION]!r} is undefined"
+            return self.env.undefined(name, hint=hint, token=token)
+        return value
 
     def get_item(self, obj: Any, key: Any) -> Any:
         """A member of an object, an item of a list, or what Liquid says of them.
 
-        Raises LookupError or TypeError where there is none; python-liquid makes that undefined.
+        Raises KeyError or TypeError where there is none; python-liquid makes that undefined.
         """
         match obj:
             case dict() | ForLoop() if key in obj:
                 return obj[key]
-            case list() if isinstance(key, int):
+            case list() if isinstance(key, int) and -len(obj) <= key < len(obj):
                 return obj[key]
-            case list() if key in {"first", "last"}:
+            case list() if obj and key in {"first", "last"}:
                 return obj[0 if key == "first" else -1]
             case dict() | list() | str() if key == "size":
                 return len(obj)

@@ -1,19 +1,23 @@
 """A PDF says what the page says, asks for nothing, and is the same file every time."""
 
+import copy
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import pytest
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 from weasyprint.urls import FatalURLFetchingError  # type: ignore[import-untyped]
 
+from app.documents.errors import DocumentTooLargeError
 from app.documents.formats import FORMATS
 from app.documents.pdf import as_pdf, lay_out
 from app.documents.renderer import Renderer
 from tests.support.commands import environment
-from tests.support.documents import PROVENANCE, document, example
+from tests.support.documents import PROVENANCE, document, example, sample
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +27,30 @@ def report() -> PdfReader:
 
 def text_of(pdf: PdfReader) -> str:
     return " ".join(" ".join(page.extract_text().split()) for page in pdf.pages)
+
+
+def runs(page: PageObject) -> Iterator[tuple[float, str]]:
+    """Each run of text on a page, with where it begins: points from the paper's left edge."""
+    found: list[tuple[float, str]] = []
+
+    def visit(text: str, scale: Any, at: Any, *_: Any) -> None:
+        found.append((at[4] * scale[0] + scale[4], text.strip()))
+
+    page.extract_text(visitor_text=visit)
+    return ((x, text) for x, text in found if text)
+
+
+MARGIN = 18 / 25.4 * 72
+
+
+def off_the_paper(pdf: PdfReader) -> list[str]:
+    """What stands in or beyond a margin, with 3 points as the least that a letter takes."""
+    return [
+        text
+        for page in pdf.pages
+        for x, text in runs(page)
+        if not MARGIN - 1 < x <= x + 3 * len(text) < float(page.mediabox.right) - MARGIN + 1
+    ]
 
 
 def test_the_text_is_that_of_the_document(report: PdfReader) -> None:
@@ -83,6 +111,44 @@ def test_other_documents_have_other_identifiers(report: PdfReader) -> None:
     other = PdfReader(BytesIO(as_pdf(document("# T"))))
 
     assert report.trailer["/ID"] != other.trailer["/ID"]
+
+
+def test_no_word_makes_a_table_wider_than_the_paper() -> None:
+    data = copy.deepcopy(sample("status-report"))
+    data["project"]["lead"] = "X" * 120
+    data["status"]["dimensions"][0] |= {"name": "W" * 120, "reason": "W" * 200}
+    data["risks"][0] |= {"risk": "Donaudampfschiff" * 4, "owner": "a.b@example.com" * 6}
+
+    pdf = PdfReader(BytesIO(as_pdf(example("status-report", data))))
+
+    assert off_the_paper(pdf) == []
+    words = [text for page in pdf.pages for _, text in runs(page)]
+    # Words break in the columns that are too wide only.
+    assert {"Dimension", "Amber", "Likelihood", "Maria Lindqvist", "Owner"} <= set(words)
+    assert sum(len(word) for word in words if set(word) == {"W"}) == 320
+
+
+def test_a_table_in_a_list_keeps_to_its_place_and_numbers_may_break() -> None:
+    text = f"> - a\n>\n>   | {'W' * 90} | b |\n>   |---|--:|\n>   | c | {'12 ' * 60}|"
+
+    assert off_the_paper(PdfReader(BytesIO(as_pdf(document(text))))) == []
+
+
+def table(columns: int) -> str:
+    """A table with a word in each column that hardly fits there."""
+    return "\n".join("|" + cell * columns for cell in ("word|", "---|", "12345|"))
+
+
+def test_many_columns_are_narrow() -> None:
+    pdf = PdfReader(BytesIO(as_pdf(document(table(40)))))
+
+    assert off_the_paper(pdf) == []
+    assert text_of(pdf).replace(" ", "").count("word") == 40
+
+
+def test_more_columns_than_fit_are_refused() -> None:
+    with pytest.raises(DocumentTooLargeError, match="A table has more columns than fit"):
+        as_pdf(document(table(100)))
 
 
 @pytest.mark.parametrize(

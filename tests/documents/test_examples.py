@@ -1,6 +1,8 @@
 """The newest examples are documents that can be sent as they are: their data say what they say."""
 
 import copy
+import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -133,3 +135,58 @@ def test_every_parameter_is_used(name: str) -> None:
             yield value
 
     assert [leaf for leaf in leaves(sample(name)) if leaf not in text] == []
+
+
+def text_of(name: str, data: dict[str, Any]) -> str:
+    assert validator(name).is_valid(data)
+    return "\n".join(section.text for section in example(name, data).sections)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "shown"),
+    [
+        ((1_250_000, 431_200.5, 1_272_345.67), ("1,250,000.00", "431,200.50", "1,272,345.67")),
+        ((640, 371.0, 1_652), ("640", "371", "1,652")),
+    ],
+)
+def test_amounts_are_written_as_readers_write_them(
+    amounts: tuple[float, ...], shown: tuple[str, ...]
+) -> None:
+    data = sample("status-report")
+    names = ("approved", "spent", "forecast")
+    data["budget"] = {"unit": "EUR", **dict(zip(names, amounts, strict=True))}
+
+    text = text_of("status-report", data)
+
+    assert [amount for amount in shown if f"{amount} EUR" not in text] == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_date_has_its_year(name: str) -> None:
+    # What the sample's own sentences say of dates is nowhere in December.
+    data = re.sub(r'"\d{4}-\d\d-(\d\d)"', r'"2025-12-\1"', json.dumps(sample(name)))
+
+    text = text_of(name, json.loads(data))
+
+    assert "December 2025" in text
+    assert re.findall(r"\d Dec(?:ember)?(?! 2025)\b", text) == []
+
+
+def test_nothing_is_said_of_what_is_not_listed() -> None:
+    data = sample("onboarding") | {"equipment": [], "accounts": []}
+    data["place"] = {"name": "Porto", "remote": True}
+    data["goals"] = [{"days": 1, "review": "2025-10-01", "goals": ["Arrive."]}]
+
+    text = text_of("onboarding", data)
+
+    assert "| Porto, from home |" in text
+    assert "### After 1 day\n" in text
+    assert [said for said in ("these tables", "Your equipment") if said in text] == []
+
+
+@pytest.mark.parametrize("name", ["equipment", "accounts"])
+def test_what_is_listed_has_someone_who_helps(name: str) -> None:
+    data = sample("onboarding") | {"equipment": [], "accounts": []}
+    data[name] = sample("onboarding")[name]
+
+    assert "whoever is named there helps at once" in text_of("onboarding", data)

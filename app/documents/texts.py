@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.documents.fences import closed
 from app.documents.fragments import as_fragment
 from app.documents.markdown import begins_with_title, parse
 from app.documents.models import MARKDOWN, Document, Provenance, Section
@@ -30,7 +31,10 @@ class RenderedDocument(WireModel):
 
 
 def as_markdown(document: Document) -> str:
-    """The text of the sections as they are, a title above if they have none, and a footer."""
+    """The text of the sections as they are, a title above if they have none, and a footer.
+
+    A code block that a section leaves open is closed, so that it ends with the section here, too.
+    """
     first = document.sections[0]
     blocks = [] if begins_with_title(first) else [f"# {_escaped(first.title)}"]
     blocks += map(_block, document.sections)
@@ -58,7 +62,7 @@ def as_json(document: Document) -> str:
 def _block(section: Section) -> str:
     text = section.text.strip("\n")
     if section.media_type == MARKDOWN:
-        return text
+        return closed(text).strip("\n")
     # A fence is closed by one that is at least as long.
     fence = "`" * max((len(ticks) + 1 for ticks in _FENCE.findall(text)), default=3)
     return f"# {_escaped(section.title)}\n\n{fence}\n{text}\n{fence}"

@@ -142,6 +142,12 @@ The digests are SHA-256. To recompute them from what is stored: factory verify \
     )
 
 
+def test_code_that_a_section_leaves_open_ends_with_it_in_markdown() -> None:
+    shown = FORMATS["md"].render(document("# T\n\n~~~~\ncode\n", "## More", provenance=None))
+
+    assert shown.decode() == "# T\n\n~~~~\ncode\n~~~~\n\n## More\n\n---\n\nPreview: not stored\n"
+
+
 @pytest.mark.parametrize(
     ("text", "media_type", "shown"),
     [

@@ -138,6 +138,37 @@ def test_data_is_never_read_as_liquid() -> None:
     assert fill("{{ x }}", x="{{ y }}{% if %}") == "{{ y }}{% if %}"
 
 
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "```\ncode",
+        "a\n~~~~ py\n~~~\n```",
+        "   ```\n    ```",
+        "- a\n\n  ```\n  in the item",
+        "> ```\n> in the quote",
+        "- a\nb\n```\nafter the item\n",
+        "- - -\n  ```\n",
+        "# a\n    ```\n\n    code",
+        "```\r\rcode",
+        "```\ncode\n```",
+        "1. a\n   ```\n   in the item\n\n```",
+    ],
+)
+def test_what_data_leave_open_does_not_take_in_what_follows(notes: str) -> None:
+    body = "{{ notes | markdown }}\n\n**No decision is needed.**\n\n> From {{ who }}"
+
+    after = MARKDOWN.render(fill(body, notes=notes, who="`a`")).rpartition("<p><strong>No")[2]
+
+    assert (
+        after == " decision is needed.</strong></p>\n<blockquote>\n<p>From `a`</p>\n</blockquote>\n"
+    )
+
+
+def test_nothing_is_closed_that_is_not_open() -> None:
+    for notes in ("```\ncode\n```", "a ``` b", "- ```\n  a", "~~~\n```\n~~~\n"):
+        assert fill("{{ notes | markdown }}", notes=notes) == notes
+
+
 def test_an_author_may_let_data_be_markdown() -> None:
     notes = "# Notes\r\n\r\n- *a*\r\n"
 

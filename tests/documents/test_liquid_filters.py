@@ -100,7 +100,6 @@ NO_DATE = "date: is no date such as 2026-05-13 or 2026-05-13T09:30:00Z"
         ("'abc' | truncate: -1", "truncate: -1 is below 0"),
         ("'abc' | truncate: 'a'", "truncate: a text is no whole number"),
         ("5 | size", "size: a number is no list or text"),
-        ("empty | upcase", "upcase: a keyword is no text"),
         ("'13 May' | date: '%Y'", NO_DATE),
         ("'2026-02-30' | date: '%Y'", NO_DATE),
         ("'2026-05-13T25:00' | date: '%Y'", NO_DATE),
@@ -111,6 +110,12 @@ def test_a_filter_refuses_what_it_does_not_take(expression: str, detail: str) ->
     flaw = unfillable(f"{{{{ {expression} }}}}", l=[1], m=[1, "a"])
 
     assert flaw == Flaw(1, expression.index("|") + 6, detail, "value")
+
+
+def test_a_filter_takes_no_keyword() -> None:
+    flaw = unfillable("{% assign e = empty %}{{ e | upcase }}")
+
+    assert flaw == Flaw(1, 30, "upcase: a keyword is no text", "value")
 
 
 @pytest.mark.parametrize(

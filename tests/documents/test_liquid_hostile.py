@@ -72,6 +72,7 @@ UNFILLABLE = {
     "a sum": "{{ 9007199254740991 | plus: 1 }}",
     "many digits": "{{ 1 | round: 1000000000 }}",
     "many digits, written": "{{ 1 | number: 1000000000 }}",
+    "much Markdown with code": "{{ m | markdown }}",
     "a wide date": "{{ '2026-05-13' | date: t }}",
 }
 
@@ -79,7 +80,7 @@ UNFILLABLE = {
 @pytest.mark.parametrize("case", UNFILLABLE)
 def test_what_would_not_end_is_refused_while_it_is_filled(case: str) -> None:
     piece = parse_piece(UNFILLABLE[case])
-    data = {"t": TEXT, "w": "a " * 20_000, "n": 10**9, "l": LIST}
+    data = {"t": TEXT, "w": "a " * 20_000, "n": 10**9, "l": LIST, "m": "- " * 40_000 + "```"}
 
     tracemalloc.start()
     try:

@@ -28,6 +28,10 @@ MAX_TURNS = 100_000
 MAX_TEXT = 1024 * 1024
 """Characters of a text that a filter makes."""
 
+MAX_FENCED = 64 * 1024
+"""Characters of a text with a code block that is taken for Markdown: all its blocks are looked at,
+which takes a second at worst."""
+
 MAX_MADE = 8 * 1024 * 1024
 """Characters of everything that filters and captures of one piece make, kept or not."""
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from urllib.parse import quote_plus
 
+from app.documents.fences import closed, is_fenced
 from app.documents.liquid.dates import format_date
 from app.documents.liquid.escaping import Markdown, code_span, showable
 from app.documents.liquid.flaws import RefusedError
-from app.documents.liquid.limits import MAX_ITEMS
+from app.documents.liquid.limits import MAX_FENCED, MAX_ITEMS
 from app.documents.liquid.values import as_count, as_text, inserted, refuse_longer
 
 
@@ -114,8 +115,13 @@ def date(value: object, pattern: object) -> str:
 
 
 def markdown(value: object) -> Markdown:
-    """The text as the Markdown that it is."""
-    return value if isinstance(value, Markdown) else Markdown(showable(as_text(value)))
+    """The text as the Markdown that it is. A code block that it leaves open is closed."""
+    if isinstance(value, Markdown):
+        return value
+    text = showable(as_text(value))
+    if len(text) > MAX_FENCED and is_fenced(text):
+        raise RefusedError("limit", f"takes at most {MAX_FENCED:,} characters with a code block")
+    return Markdown(closed(text))
 
 
 def code(value: object) -> Markdown:

@@ -14,7 +14,7 @@ TEXTS = st.text(
     st.one_of(
         st.sampled_from(list("\\`*_{}[]()<>#+-.!|~&;:=/@$%^\"' \t\n\r\x00\x0b\x1f\x7f\x85\u2028")),
         st.sampled_from(list("aZ09é√字🙂\u00a0\ue000\ufffe\ud800")),
-        st.characters(),
+        st.characters(exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"),
     ),
     min_size=1,
     max_size=12,
@@ -167,6 +167,27 @@ def test_what_data_leave_open_does_not_take_in_what_follows(notes: str) -> None:
 def test_nothing_is_closed_that_is_not_open() -> None:
     for notes in ("```\ncode\n```", "a ``` b", "- ```\n  a", "~~~\n```\n~~~\n"):
         assert fill("{{ notes | markdown }}", notes=notes) == notes
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("\u202ea", "\u202c"),
+        ("\u202a\u202b\u202da\u202c", "\u202c\u202c"),
+        ("\u2067a", "\u2069"),
+        ("\u2066a\u202eb", "\u202c\u2069"),
+        ("\u202b\u2067\u202ca", "\u2069\u202c"),
+        ("\u202ba\u2069", "\u202c"),
+        ("\u2068a\u2069", ""),
+        ("\u2067\u202e\u2069a", ""),
+        ("\u2069\u202ca\u200f\u200e", ""),
+    ],
+)
+def test_a_direction_ends_with_the_data_that_turns_to_it(text: str, ends: str) -> None:
+    for value in ("x", "x | code", "x | markdown", "x | append: ''"):
+        shows = fill(f"**{{{{ {value} }}}}** after", x=text).replace("`", "")
+
+        assert shows == f"**{text}{ends}** after"
 
 
 def test_an_author_may_let_data_be_markdown() -> None:

@@ -7,6 +7,7 @@ Telephone numbers, e-mail addresses, prices and names stay as they are.
 
 Line breaks, and white space at either end, become character references, which no block structure
 takes notice of. Characters that no document can show become U+FFFD, as CommonMark does with U+0000.
+What turns the direction of text is ended at the end of the value, and not by the author's text.
 
 It is for CommonMark with GitHub's tables and strikethrough, without HTML
 (https://spec.commonmark.org/0.31.2/, https://github.github.com/gfm/).
@@ -15,6 +16,9 @@ It is for CommonMark with GitHub's tables and strikethrough, without HTML
 import re
 
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_EMBEDDINGS, _END_OF_EMBEDDING = "\u202a\u202b\u202d\u202e", "\u202c"
+_ISOLATES, _END_OF_ISOLATE = "\u2066\u2067\u2068", "\u2069"
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _BREAK = re.compile(r"\r\n?")
 _BACKTICKS = re.compile(r"`+")
 
@@ -44,8 +48,9 @@ class Markdown(str):
 
 
 def showable(text: str) -> str:
-    """The text with line feeds for line breaks, and U+FFFD for what no document can show."""
-    return _UNSHOWABLE.sub("\ufffd", _BREAK.sub("\n", text))
+    """The text with line feeds for line breaks, U+FFFD for what no document can show, and an end
+    for each direction that it turns to."""
+    return _UNSHOWABLE.sub("\ufffd", _BREAK.sub("\n", text)) + _ends(text)
 
 
 def escape(text: str) -> Markdown:
@@ -65,6 +70,27 @@ def code_span(text: str) -> Markdown:
     # A space is taken away on both sides where there is one on both.
     pad = " " if line[0] == "`" or line[-1] == "`" or line[0] == line[-1] == " " else ""
     return Markdown(f"{fence}{pad}{line}{pad}{fence}")
+
+
+def _ends(text: str) -> str:
+    """What ends the directions that the text turns to and does not turn back from (UAX #9)."""
+    ends: list[str] = []
+    isolates = 0
+    for turn in _DIRECTION.findall(text):
+        if turn in _EMBEDDINGS:
+            ends.append(_END_OF_EMBEDDING)
+        elif turn in _ISOLATES:
+            ends.append(_END_OF_ISOLATE)
+            isolates += 1
+        elif turn == _END_OF_EMBEDDING:
+            # It ends none that is around an isolate.
+            if ends and ends[-1] == turn:
+                ends.pop()
+        elif isolates:
+            isolates -= 1
+            while ends.pop() != turn:
+                pass  # an isolate ends the embeddings in it
+    return "".join(reversed(ends))
 
 
 def _escaped(match: re.Match[str]) -> str:

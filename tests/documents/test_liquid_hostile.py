@@ -73,6 +73,8 @@ UNFILLABLE = {
     "many digits": "{{ 1 | round: 1000000000 }}",
     "many digits, written": "{{ 1 | number: 1000000000 }}",
     "much Markdown with code": "{{ m | markdown }}",
+    "long separators": "{{ 9007199254740991 | number: 2, t }}",
+    "a long point": "{{ 1 | number: 2, ',', t }}",
     "a wide date": "{{ '2026-05-13' | date: t }}",
 }
 

@@ -16,6 +16,9 @@ from app.documents.liquid.values import (
     rounded,
 )
 
+MAX_SEPARATOR = 8
+"""Characters between the digits of a number: it may have six."""
+
 
 def absolute(value: object) -> int | float:
     """Without its sign."""
@@ -81,7 +84,14 @@ def number(
     """As readers write it: with separators, and so many digits after the point."""
     count = as_number(value)
     exact = Decimal(count) if digits is None else rounded(count, as_count(digits))
-    return f"{exact:,f}".translate({ord(","): as_text(thousands), ord("."): as_text(decimal)})
+    return f"{exact:,f}".translate({ord(","): _separator(thousands), ord("."): _separator(decimal)})
+
+
+def _separator(value: object) -> str:
+    text = as_text(value)
+    if len(text) > MAX_SEPARATOR:
+        raise RefusedError("limit", f"takes separators of at most {MAX_SEPARATOR} characters")
+    return text
 
 
 def _calculated(

@@ -1,9 +1,10 @@
 """A document before it is rendered: text that is filled already, and where it comes from.
 
-Everything that is shown is covered by the digests in the provenance, so that a document with the
-same product digest has the same content for ever.
+Everything that is shown is covered by the digests in the provenance or is the provenance itself, so
+that a document of the same provenance has the same content for ever.
 """
 
+import hashlib
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -28,18 +29,29 @@ class Section(WireModel):
 
 
 class Provenance(WireModel):
-    """Which instance the document shows, what composed it, and how it can be verified."""
+    """Which instance the document shows, what composed it, and how it can be verified.
+
+    The event, its actor, and the digests of data and product are None where no event composed it.
+    """
 
     instance_collection_id: str
     instance_key: str
     template_key: str
-    event_id: str
-    event_type: str
-    actor: str
+    event_id: str | None
+    event_type: str | None
+    actor: str | None
     composed_at: Timestamp
     composition_digest: str
-    data_digest: str
-    product_digest: str
+    data_digest: str | None
+    product_digest: str | None
+
+    @property
+    def digest(self) -> str:
+        """What tells it from any other: 16 hex digits.
+
+        The same product can be composed again, after a rollback, by another actor's event.
+        """
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 class Document(WireModel):

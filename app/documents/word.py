@@ -13,7 +13,14 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from app.documents.errors import FormatUnavailableError
 from app.documents.markdown import parse
 from app.documents.models import Document, Provenance
-from app.documents.provenance import HEADING, PREVIEW, byline, how_to_verify, statements
+from app.documents.provenance import (
+    HEADING,
+    PREVIEW,
+    byline,
+    digest_line,
+    how_to_verify,
+    statements,
+)
 
 try:
     import docx
@@ -97,12 +104,7 @@ def _foot(word: Word, title: str, provenance: Provenance | None) -> None:
     _field(line, "PAGE")
     line.add_run(" of ")
     _field(line, "NUMPAGES")
-    footer.add_paragraph(
-        f"{provenance.template_key}, product digest {provenance.product_digest}"
-        if provenance
-        else PREVIEW,
-        style="Footer",
-    )
+    footer.add_paragraph(digest_line(provenance) if provenance else PREVIEW, style="Footer")
 
 
 def _field(paragraph: Paragraph, name: str) -> None:

@@ -50,7 +50,10 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
 }
 _ETAG = {
     "ETag": {
-        "description": "Of the product's digest, the renderer's version and the format.",
+        "description": (
+            "Of the product's digest (the composition's, where no event composed the instance), of"
+            " where the document says that it comes from, the renderer's version and the format."
+        ),
         "schema": {"type": "string"},
     }
 }
@@ -98,7 +101,8 @@ async def get_instance_document(
     """Reads an instance as a document: its pieces, filled with its data.
 
     As Markdown, as a page to be printed, as PDF, as a Word document or as JSON, by `format` or
-    `Accept`. The same instance gives the same bytes every time, until the renderer changes.
+    `Accept`. The same instance gives the same bytes every time, until the renderer changes. One
+    that no event composed has no data, and its document names no event.
     """
     known = tags_of(if_none_match)
     rendered = await documents.read_instance_document(

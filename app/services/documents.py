@@ -56,10 +56,12 @@ async def read_instance_document(
 ) -> Rendered:
     """An instance as a document: the same bytes every time, for the same renderer.
 
-    `known` are the entity tags of what the reader has. Refuses with
-    `instance_not_found`, `rolled_back` (410), `actor_not_allowed`; with `document_not_renderable`
-    where its pieces can't be filled with its data; with `not_acceptable` where the machine lacks
-    what the format needs, and `overloaded` where too many wait.
+    One that no event composed is filled with no data. `known` are the entity tags of what the
+    reader has.
+
+    Refuses with `instance_not_found`, `rolled_back` (410), `actor_not_allowed`; with
+    `document_not_renderable` where its pieces can't be filled with its data; with `not_acceptable`
+    where the machine lacks what the format needs, and `overloaded` where too many wait.
     """
 
     async def work(tx: Transaction) -> tuple[Mapping[str, Any], Sequence[Row]]:
@@ -69,11 +71,12 @@ async def read_instance_document(
         return instance, await instances_db.all_pieces(tx, instance_id)
 
     instance, pieces = await database.run(work)
-    tag = f'"{instance["product_digest"]}-{RENDERER_VERSION}-{format_.name}"'
     provenance = Provenance(**{name: _text(instance[name]) for name in Provenance.model_fields})
+    tag = _entity_tag(provenance, format_)
     if tag in known:
         return Rendered(format_, "", tag, None)
-    document = await _document(pieces, instance["data"], provenance)
+    # Where no event composed it there is none.
+    document = await _document(pieces, instance["data"] or {}, provenance)
     body = await _rendered(renderer, document, format_)
     return Rendered(format_, format_.file_name(document), tag, body)
 
@@ -108,6 +111,12 @@ async def preview_template(
     document = await _document(pieces, data, None)
     body = await _rendered(renderer, document, format_)
     return Rendered(format_, format_.file_name(document), None, body)
+
+
+def _entity_tag(provenance: Provenance, format_: Format) -> str:
+    """The tag of what depends on nothing but the product, where it comes from, and the program."""
+    what = provenance.product_digest or provenance.composition_digest
+    return f'"{what}-{provenance.digest}-{RENDERER_VERSION}-{format_.name}"'
 
 
 def _refuse_large(size: int) -> None:

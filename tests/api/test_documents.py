@@ -1,6 +1,7 @@
 """`…/document` and `…/preview`: what was composed, as something to be read."""
 
 import hashlib
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,6 +9,7 @@ import asyncpg
 import pytest
 
 from app.documents.formats import FORMATS, RENDERER_VERSION
+from app.replay import baseline_25000x
 from tests.support.http import Service, problem
 from tests.support.templates import open_gates
 
@@ -19,7 +21,7 @@ SCHEMA: dict[str, Any] = {
 }
 BODY = "# Welcome, {{ name }}\n\nWe are glad.\n{% if note %}\n> {{ note }}\n{% endif %}"
 BEGINNINGS = {
-    "md": b"# Welcome, Ada",
+    "md": b"# Welcome",
     "html": b"<!DOCTYPE html>",
     "pdf": b"%PDF-",
     "docx": b"PK",
@@ -63,7 +65,7 @@ async def instance(service: Service) -> str:
     return await compose(service, {"name": "Ada"})
 
 
-async def compose(service: Service, data: dict[str, Any]) -> str:
+async def compose(service: Service, data: dict[str, Any], **event: str) -> str:
     """The id of a new instance."""
     order = {
         "event_id": str(uuid4()),
@@ -71,6 +73,7 @@ async def compose(service: Service, data: dict[str, Any]) -> str:
         "template": "tpl:wf:letter",
         "suffix": "ada",
         "data": data,
+        **event,
     }
     answer = await service.producer.post("/instances/from-event", json=order)
     assert answer.status_code == 201, answer.text
@@ -90,8 +93,8 @@ async def test_an_instance_is_read_in_each_format_the_same_every_time(
     read = (await service.producer.get(f"/instances/{instance}")).json()
     product = hashlib.sha256(f"{read['composition_digest']}\n{read['data_digest']}\n".encode())
     assert read["product_digest"] == product.hexdigest()
-    tag = f'"{product.hexdigest()}-{RENDERER_VERSION}-{name}"'
-    assert first.headers["etag"] == tag
+    tag = first.headers["etag"]
+    assert re.fullmatch(f'"{product.hexdigest()}-[0-9a-f]{{16}}-{RENDERER_VERSION}-{name}"', tag)
     again = await service.producer.get(path, headers={"Accept": FORMATS[name].media_type})
     assert again.content == first.content
     unchanged = await service.producer.get(
@@ -152,6 +155,43 @@ async def test_an_instance_that_was_rolled_back_is_gone(service: Service, instan
     await service.operator.post("/rollback/by-actor", json=order)
     answer = await service.viewer.get(f"/instances/{instance}/document")
     assert (answer.status_code, answer.json()["code"]) == (410, "rolled_back")
+
+
+async def test_what_was_composed_again_is_another_document(service: Service, instance: str) -> None:
+    path = f"/instances/{instance}/document?format=html"
+    before = await service.viewer.get(path)
+    event_id = (await service.viewer.get(f"/instances/{instance}")).json()["event_id"]
+    order = {"actor": "producer-bot", "dry_run": False, "release_keys": True}
+    await service.operator.post("/rollback/by-actor", json=order)
+    again = await compose(service, {"name": "Ada"}, event_id=event_id, event_type="other")
+
+    after = await service.viewer.get(path, headers={"If-None-Match": before.headers["etag"]})
+
+    assert again == instance
+    assert (after.status_code, "other" in after.text) == (200, True)
+    assert after.headers["etag"] != before.headers["etag"]
+    known = await service.viewer.get(path, headers={"If-None-Match": after.headers["etag"]})
+    assert known.status_code == 304
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_an_instance_that_no_event_composed_is_read_without_one(
+    service: Service, owner: asyncpg.Connection, name: str
+) -> None:
+    async with owner.transaction():
+        await owner.execute(baseline_25000x())
+    read = (await service.viewer.get("/instances?limit=1")).json()["items"][0]
+    path = f"/instances/{read['instance_collection_id']}/document"
+
+    answer = await service.viewer.get(path, params={"format": name})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.content.startswith(BEGINNINGS[name])
+    assert answer.headers["etag"].startswith(f'"{read["composition_digest"]}-')
+    provenance = (await service.viewer.get(path, params={"format": "json"})).json()["provenance"]
+    missing = ("actor", "data_digest", "event_id", "event_type", "product_digest")
+    assert [provenance[member] for member in missing] == [None] * 5
+    assert provenance["composition_digest"] == read["composition_digest"]
 
 
 async def test_no_instance_has_no_document(service: Service) -> None:

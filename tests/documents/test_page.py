@@ -127,3 +127,13 @@ def test_the_policy_allows_the_style_of_the_page_and_nothing_else() -> None:
         " frame-ancestors 'none'"
     )
     assert policy == CONTENT_SECURITY_POLICY
+
+
+def test_a_document_of_no_event_names_none() -> None:
+    missing = ("actor", "data_digest", "event_id", "event_type", "product_digest")
+    provenance = PROVENANCE.model_copy(update=dict.fromkeys(missing))
+
+    shown = html.document_fromstring(as_page(document("# T", provenance=provenance)))
+
+    assert texts(shown, "//header/p") == ["Composed on 2025-05-09 at 14:02 UTC"]
+    assert texts(shown, "//dt") == ["Template", "Instance", "Instance id", "Composition digest"]

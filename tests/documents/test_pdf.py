@@ -58,7 +58,7 @@ def test_the_text_is_that_of_the_document(report: PdfReader) -> None:
 
     assert "Aurora: status report" in text
     assert "The pilot slips by four days, the end date holds." in text
-    assert PROVENANCE.product_digest in text
+    assert str(PROVENANCE.product_digest) in text
     assert f"Page 1 of {len(report.pages)}" in text
 
 

@@ -202,6 +202,18 @@ def test_it_says_what_it_is_and_where_it_comes_from() -> None:
     assert told[-1].endswith(f"factory verify {PROVENANCE.instance_collection_id}")
 
 
+def test_a_document_of_no_event_names_its_composition() -> None:
+    provenance = PROVENANCE.model_copy(update={"event_id": None, "product_digest": None})
+
+    read = docx.Document(BytesIO(as_docx(document("# T", provenance=provenance))))
+
+    assert read.sections[0].footer.paragraphs[1].text == (
+        f"tpl:file:status-report/v3, composition digest {PROVENANCE.composition_digest}"
+    )
+    told = [text for style, text in written(read) if style == "Provenance"]
+    assert [text for text in told if "None" in text or text.startswith("Event")] == []
+
+
 def test_a_preview_has_no_date_and_says_so_on_every_page() -> None:
     read = word("# T")
 

@@ -55,6 +55,8 @@ class WireRules:
     read: ReadBody | None = None
     consumes: tuple[str, ...] = (JSON,)
     produces: tuple[str, ...] = (JSON,)
+    chosen_by: str | None = None
+    """The parameter of the query that says which of them, whatever `Accept` says."""
 
 
 def bulk(most_items: MostItems) -> Callable[[Endpoint], Endpoint]:
@@ -80,11 +82,14 @@ def reads(read: ReadBody) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-def produces(*media_types: str) -> Callable[[Endpoint], Endpoint]:
-    """Mark an operation as one that answers these media types instead of JSON."""
+def produces(*media_types: str, chosen_by: str | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Mark an operation as one that answers these media types instead of JSON.
+
+    `chosen_by` names the parameter of the query that goes before `Accept`.
+    """
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, _RULES, WireRules(produces=media_types))
+        setattr(endpoint, _RULES, WireRules(produces=media_types, chosen_by=chosen_by))
         return endpoint
 
     return mark
@@ -120,13 +125,17 @@ class FactoryRoute(APIRoute):
         handle = super().get_route_handler()
         rules: WireRules = getattr(self.endpoint, _RULES, WireRules())
         known_parameters = dict(_query_parameters(self.dependant))
-        available = (*rules.produces, PROBLEM_JSON) if JSON in rules.produces else rules.produces
+        available = rules.produces
+        # Whoever takes problems takes JSON, unless JSON is one format of many.
+        if JSON in available and rules.chosen_by is None:
+            available = (*available, PROBLEM_JSON)
         read_body = self._body_reader(rules)
         template = self.path_format
 
         async def checked(request: Request) -> Response:
             record_of(request.scope).route = template
-            check_accept(request.scope, available)
+            if rules.chosen_by not in request.query_params:
+                check_accept(request.scope, available)
             check_address(request.scope, known_parameters)
             if read_body is not None:
                 request = await read_body(request)

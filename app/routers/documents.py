@@ -87,7 +87,7 @@ def _response(rendered: Rendered) -> Response:
         **refusals("instance_not_found", "rolled_back:410", "actor_not_allowed", *_RENDERING),
     },
 )
-@produces(*_TYPES)
+@produces(*_TYPES, chosen_by="format")
 async def get_instance_document(
     *,
     request: Request,
@@ -128,7 +128,7 @@ async def get_instance_document(
     },
     dependencies=[Depends(require(Scope.VIEWER))],
 )
-@produces(*_TYPES)
+@produces(*_TYPES, chosen_by="format")
 async def preview_template(
     *,
     request: Request,

@@ -13,7 +13,10 @@ class DocumentQuery(QueryModel):
     """How a document is to be read."""
 
     format: FormatName | None = Field(
-        None, description="Goes before `Accept`. `md` when neither says anything."
+        None,
+        description=(
+            "Goes before `Accept`, which is then not looked at. `md` when neither says anything."
+        ),
     )
 
 

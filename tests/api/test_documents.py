@@ -103,6 +103,39 @@ async def test_an_instance_is_read_in_each_format_the_same_every_time(
     assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", tag)
 
 
+@pytest.mark.parametrize(
+    ("accept", "format_", "answered"),
+    [
+        ("image/png", "pdf", "application/pdf"),
+        ("text/html;q=0", "html", "text/html"),
+        ("application/problem+json", "json", "application/json"),
+        ("text/html;q=0.1, application/json", None, "application/json"),
+        ("*/*", None, "text/markdown"),
+    ],
+)
+async def test_a_format_that_is_named_goes_before_what_is_accepted(
+    service: Service, instance: str, accept: str, format_: str | None, answered: str
+) -> None:
+    path = f"/instances/{instance}/document" + (f"?format={format_}" if format_ else "")
+
+    answer = await service.viewer.get(path, headers={"Accept": accept})
+
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, answered)
+
+
+@pytest.mark.parametrize("accept", ["image/png", "application/problem+json", "*/*;q=0"])
+async def test_a_document_that_is_not_accepted_is_refused(
+    service: Service, instance: str, accept: str
+) -> None:
+    path = f"/instances/{instance}/document"
+    answer = await service.viewer.get(path, headers={"Accept": accept})
+
+    available = [format_.media_type for format_ in FORMATS.values()]
+    assert answer.json() == problem(
+        "not_acceptable", answer.headers["x-request-id"], path, available=available
+    )
+
+
 async def test_a_page_may_do_nothing_but_be_read(service: Service, instance: str) -> None:
     answer = await service.viewer.get(f"/instances/{instance}/document?format=html")
     assert answer.headers["content-security-policy"].startswith("default-src 'none';")

@@ -1,11 +1,15 @@
 """Renders documents for a service that must go on answering meanwhile.
 
-    short text    Markdown, HTML and JSON of it are made at once, in a thread of the service
+    short text    Markdown, HTML and JSON of it are made at once, in the one thread that the service
+                  has for documents; filling pieces with data is done there, too
     the rest      PDF and Word, and whatever is long, in the worker: a process of its own that is
                   ended when it takes too much time or memory, which hostile text can make it do
 
 There is one worker: it is started when it is needed, which takes a second, kept for the next
 document, and ended when none came for some minutes. Documents wait for it in order of arrival.
+
+One thread: what it does is Python, so a second one would make nothing faster, and each takes turns
+from the event loop.
 """
 
 import asyncio
@@ -14,17 +18,28 @@ import os
 import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
-from app.documents.errors import RendererBusyError, RenderingFailedError
+from app.documents.errors import RenderingFailedError
 from app.documents.formats import Format
 from app.documents.models import Document
+from app.documents.turns import Turns
 from app.documents.worker import ANSWER, Job, framed, refused
 
-AT_ONCE_BYTES = 16 * 1024
-"""Of text. The worst of it that was found takes half a second of one processor, and 60 MiB."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+AT_ONCE_BYTES = 8 * 1024
+"""Of text. The worst of it that was found takes a quarter of a second of one processor."""
 
 MOST_WAITING = 16
 """Documents for the worker, the one that it renders included."""
+
+MOST_AT_ONCE = 100
+"""Documents for the thread, the one that it makes included."""
 
 DOCUMENTS_EACH = 200
 """What one worker renders before another takes its place: WeasyPrint keeps some of each."""
@@ -37,18 +52,26 @@ class Renderer:
     """Renders documents in any format; one for a process, to be closed at its end.
 
     `deadline_s` and `memory` bound what the worker takes for one document, in seconds and in bytes
-    of address space; after `idle_s` seconds without one it is ended.
+    of address space; after `idle_s` seconds without one it is ended. Nobody waits longer than
+    `patience_s` for the worker, or than `patience_at_once_s` for the thread.
     """
 
     def __init__(
-        self, *, deadline_s: float = 30.0, memory: int = 2 * 1024**3, idle_s: float = 300.0
+        self,
+        *,
+        deadline_s: float = 30.0,
+        memory: int = 2 * 1024**3,
+        idle_s: float = 300.0,
+        patience_s: float = 30.0,
+        patience_at_once_s: float = 5.0,
     ) -> None:
         self._deadline_s = deadline_s
         self._memory = memory
         self._idle_s = idle_s
-        self._waiting = 0
-        self._turn = asyncio.Lock()
-        """Held by whoever uses, starts or ends the worker."""
+        self._turns = Turns(MOST_WAITING, patience_s)
+        """Of those who use, start or end the worker."""
+        self._turns_at_once = Turns(MOST_AT_ONCE, patience_at_once_s)
+        self._thread = ThreadPoolExecutor(1, "documents")
         self._worker: _Worker | None = None
         self._idling: asyncio.Task[None] | None = None
 
@@ -59,32 +82,33 @@ class Renderer:
         RendererBusyError (app.documents.errors).
         """
         if not format_.heavy and document.size <= AT_ONCE_BYTES:
-            return await asyncio.to_thread(format_.render, document)
-        if self._waiting >= MOST_WAITING:
-            raise RendererBusyError(f"{self._waiting} documents wait to be rendered already.")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                return await self._by_worker(framed(Job(format=format_.name, document=document)))
-        finally:
-            self._waiting -= 1
+            return await self.at_once(format_.render, document)
+        async with self._turns.turn():
+            return await self._by_worker(framed(Job(format=format_.name, document=document)))
+
+    async def at_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the work answers, or raises, which takes seconds at most: it can't be broken off.
+
+        Refuses with RendererBusyError.
+        """
+        async with self._turns_at_once.turn():
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
 
     async def close(self) -> None:
         """End the worker, whatever it does."""
         if self._worker:
             self._worker.kill()
-        async with self._turn:
+        async with self._turns.lock:
             self._stay()
             await self._end()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _by_worker(self, question: bytes) -> bytes:
         self._stay()
         try:
             async with asyncio.timeout(self._deadline_s):
-                if self._worker is None or self._worker.is_spent:
-                    await self._end()
-                    self._worker = await _Worker.start(self._memory)
-                kind, answer = await self._worker.ask(question)
+                kind, answer = await self._answer(question)
         except TimeoutError:
             await self._end()
             raise RenderingFailedError(
@@ -104,9 +128,19 @@ class Renderer:
             raise refused(answer)
         return answer
 
+    async def _answer(self, question: bytes) -> tuple[bytes, bytes]:
+        if self._worker and not self._worker.is_spent:
+            try:
+                return await self._worker.ask(question)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                pass  # it may have been killed while it had nothing to do
+        await self._end()
+        self._worker = await _Worker.start(self._memory)
+        return await self._worker.ask(question)
+
     async def _end_when_idle(self) -> None:
         await asyncio.sleep(self._idle_s)
-        async with self._turn:
+        async with self._turns.lock:
             await self._end()
 
     def _stay(self) -> None:

@@ -9,6 +9,7 @@ from app.documents.formats import FORMATS, Format
 from app.documents.page import CONTENT_SECURITY_POLICY
 from app.http.address import preferred
 from app.http.entity_tags import tags_of
+from app.http.hanging_up import unless_hung_up
 from app.http.route import FactoryRoute, produces
 from app.problems import refusals
 from app.schemas.base import TemplateInPath, Uuid
@@ -105,7 +106,7 @@ async def get_instance_document(
     that no event composed has no data, and its document names no event.
     """
     known = tags_of(if_none_match)
-    rendered = await documents.read_instance_document(
+    reading = documents.read_instance_document(
         database,
         renderer,
         caller,
@@ -113,7 +114,7 @@ async def get_instance_document(
         format_=_format(request, query.format),
         known=known,
     )
-    return _response(rendered)
+    return _response(await unless_hung_up(request, reading))
 
 
 @router.post(
@@ -140,7 +141,7 @@ async def preview_template(
     schemas: SchemasDep,
 ) -> Response:
     """Fills a template with data, and answers with the document. Nothing is stored."""
-    rendered = await documents.preview_template(
+    previewing = documents.preview_template(
         database,
         renderer,
         schemas,
@@ -148,4 +149,4 @@ async def preview_template(
         data=order.data,
         format_=_format(request, query.format),
     )
-    return _response(rendered)
+    return _response(await unless_hung_up(request, previewing))

@@ -1,6 +1,5 @@
 """Reading an instance, or the preview of a template, as a document."""
 
-import asyncio
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,8 +75,8 @@ async def read_instance_document(
     if tag in known:
         return Rendered(format_, "", tag, None)
     # Where no event composed it there is none.
-    document = await _document(pieces, instance["data"] or {}, provenance)
-    body = await _rendered(renderer, document, format_)
+    data = instance["data"] or {}
+    document, body = await _made(renderer, format_, pieces, data, provenance)
     return Rendered(format_, format_.file_name(document), tag, body)
 
 
@@ -108,8 +107,7 @@ async def preview_template(
         schema = await schemas.by_digest(template["schema_digest"])
         if errors := schema.errors(data):
             raise payload_invalid(errors, template)
-    document = await _document(pieces, data, None)
-    body = await _rendered(renderer, document, format_)
+    document, body = await _made(renderer, format_, pieces, data, None)
     return Rendered(format_, format_.file_name(document), None, body)
 
 
@@ -128,13 +126,22 @@ def _refuse_large(size: int) -> None:
         )
 
 
-async def _document(
-    pieces: Sequence[Row], data: Mapping[str, Any], provenance: Provenance | None
-) -> Document:
+async def _made(
+    renderer: Renderer,
+    format_: Format,
+    pieces: Sequence[Row],
+    data: Mapping[str, Any],
+    provenance: Provenance | None,
+) -> tuple[Document, bytes]:
     try:
-        # Pure Python for up to a second: in a thread, so that others have their turns.
-        sections = await asyncio.to_thread(_filled, pieces, data)
-        return Document(sections=sections, provenance=provenance)
+        sections = await renderer.at_once(_filled, pieces, data)
+        document = Document(sections=sections, provenance=provenance)
+        return document, await renderer.render(document, format_)
+    except FormatUnavailableError as error:
+        others = [other.media_type for other in FORMATS.values() if not other.heavy]
+        raise Refusal("not_acceptable", str(error), available=others) from error
+    except RendererBusyError as error:
+        raise Refusal("overloaded", str(error), retry_after=RETRY_AFTER_SECONDS) from error
     except DocumentError as error:
         raise Refusal("document_not_renderable", str(error)) from error
 
@@ -172,18 +179,6 @@ def _text_of(piece: Row, data: Mapping[str, Any], until: Deadline) -> str:
         column=flaw.column,
         rule=flaw.rule,
     )
-
-
-async def _rendered(renderer: Renderer, document: Document, format_: Format) -> bytes:
-    try:
-        return await renderer.render(document, format_)
-    except FormatUnavailableError as error:
-        others = [other.media_type for other in FORMATS.values() if not other.heavy]
-        raise Refusal("not_acceptable", str(error), available=others) from error
-    except RendererBusyError as error:
-        raise Refusal("overloaded", str(error), retry_after=RETRY_AFTER_SECONDS) from error
-    except DocumentError as error:
-        raise Refusal("document_not_renderable", str(error)) from error
 
 
 def _text(value: Any) -> Any:

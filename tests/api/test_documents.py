@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,15 +10,9 @@ import pytest
 from app.documents.formats import FORMATS, RENDERER_VERSION
 from app.replay import baseline_25000x
 from tests.support.http import Service, problem
+from tests.support.letters import GATES, SCHEMA, compose, first_letter, piece, template
 from tests.support.templates import open_gates
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["name"],
-    "properties": {"name": {"type": "string"}, "note": {"type": "string"}},
-    "additionalProperties": False,
-}
-BODY = "# Welcome, {{ name }}\n\nWe are glad.\n{% if note %}\n> {{ note }}\n{% endif %}"
 BEGINNINGS = {
     "md": b"# Welcome",
     "html": b"<!DOCTYPE html>",
@@ -29,56 +22,16 @@ BEGINNINGS = {
 }
 
 
-def piece(body: str = BODY, role: str = "welcome") -> dict[str, Any]:
-    """A piece of a template."""
-    return {"role": role, "media_type": "text/markdown", "title": "Welcome", "body": body}
-
-
-def template(*pieces: dict[str, Any], parameters: Any = SCHEMA) -> dict[str, Any]:
-    """A family with its first version."""
-    return {
-        "family": "tpl:wf:letter",
-        "title": "Letter",
-        "pieces": list(pieces or (piece(),)),
-        "parameters": parameters,
-        "reason": "test",
-    }
-
-
 @pytest.fixture(autouse=True)
 async def gates(owner: asyncpg.Connection) -> None:
     """The gates of authoring and composing, open."""
-    await open_gates(
-        owner,
-        "composer_enabled",
-        "auto_instantiate_enabled",
-        "template_authoring_enabled",
-        "piece_write_enabled",
-    )
+    await open_gates(owner, *GATES)
 
 
 @pytest.fixture
 async def instance(service: Service) -> str:
     """The id of an instance of a template with a placeholder."""
-    made = await service.operator.post("/templates", json=template())
-    assert made.status_code == 201, made.text
-    return await compose(service, {"name": "Ada"})
-
-
-async def compose(service: Service, data: dict[str, Any], **event: str) -> str:
-    """The id of a new instance."""
-    order = {
-        "event_id": str(uuid4()),
-        "event_type": "t",
-        "template": "tpl:wf:letter",
-        "suffix": "ada",
-        "data": data,
-        **event,
-    }
-    answer = await service.producer.post("/instances/from-event", json=order)
-    assert answer.status_code == 201, answer.text
-    made: str = answer.json()["instance_collection_id"]
-    return made
+    return await first_letter(service)
 
 
 @pytest.mark.parametrize("name", FORMATS)

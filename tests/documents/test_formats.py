@@ -12,7 +12,7 @@ from app.documents.formats import FORMATS, RENDERER_VERSION
 from app.documents.fragments import as_fragment
 from app.documents.markdown import MAX_NESTING, parse
 from app.documents.models import MAX_BYTES, Document
-from app.documents.renderer import AT_ONCE_BYTES, MOST_WAITING
+from app.documents.renderer import AT_ONCE_BYTES, MOST_AT_ONCE, MOST_WAITING
 from tests.support.commands import environment
 from tests.support.documents import PROVENANCE, document, section
 
@@ -216,4 +216,5 @@ def test_formats_and_limits_are_documented() -> None:
         assert f"| `{format_.media_type}` | `{format_.name}` |" in documentation
     assert f"| {MAX_BYTES // 1024**2} MiB |" in documentation
     assert f"| {MAX_NESTING - 1} levels," in documentation
-    assert f"more than {AT_ONCE_BYTES // 1024} KiB of text | {MOST_WAITING} |" in documentation
+    assert f"more than {AT_ONCE_BYTES // 1024} KiB of text | {MOST_WAITING}, none" in documentation
+    assert f"wait for anything else | {MOST_AT_ONCE}, none longer" in documentation

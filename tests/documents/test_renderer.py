@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.documents.errors import DocumentTooLargeError, RendererBusyError, Rende
 from app.documents.formats import FORMATS
 from app.documents.models import Document
 from app.documents.page import as_page
-from app.documents.renderer import AT_ONCE_BYTES, MOST_WAITING, Renderer
+from app.documents.renderer import AT_ONCE_BYTES, MOST_AT_ONCE, MOST_WAITING, Renderer
 from tests.support.commands import environment
 from tests.support.documents import document
 from tests.support.interleaving import wait_until
@@ -153,6 +154,35 @@ async def test_a_worker_that_is_killed_between_documents_fails_none(
     assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
 
 
+async def test_a_worker_that_dies_while_nobody_looks_fails_no_document(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    await renderer.render(LONG, HTML)
+    (await a_worker()).kill()  # and nothing is awaited in which it could be noticed
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+
+
+async def test_a_document_that_kills_two_workers_is_given_up(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    await renderer.render(LONG, HTML)
+    [first] = workers()
+    failing = asyncio.create_task(renderer.render(ENDLESS, HTML))
+    first.kill()
+
+    async def there_is_another() -> bool:
+        return [worker.pid for worker in workers()] not in ([], [first.pid])
+
+    await wait_until(there_is_another, "another worker was started")
+    workers()[0].kill()
+
+    with pytest.raises(RenderingFailedError, match="or it broke what renders it"):
+        await failing
+
+
 async def test_who_goes_away_leaves_no_answer_to_the_next(
     make_renderer: Callable[..., Renderer],
 ) -> None:
@@ -176,6 +206,70 @@ async def test_more_than_can_wait_are_told_so(make_renderer: Callable[..., Rende
     kinds = [type(answer) for answer in answers]
     assert kinds == [RenderingFailedError] * MOST_WAITING + [RendererBusyError]
     assert str(answers[-1]) == "16 documents wait to be rendered already."
+
+
+async def test_nobody_waits_for_ever(make_renderer: Callable[..., Renderer]) -> None:
+    renderer = make_renderer(patience_s=0)
+    async with renderer._turns.turn():
+        with pytest.raises(RendererBusyError, match=r"waited for its turn .* for 0 s\.$"):
+            await asyncio.wait_for(renderer.render(LONG, HTML), timeout=20)
+
+    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+
+
+async def test_short_documents_are_made_one_at_a_time(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer(patience_at_once_s=0)
+    made = threading.Event()
+    first = asyncio.create_task(renderer.at_once(made.wait))
+    await asyncio.sleep(0)  # until it has its turn
+
+    with pytest.raises(RendererBusyError):
+        await renderer.render(document("# Title"), HTML)
+    made.set()
+
+    assert await first
+    assert await renderer.render(document("# Title"), HTML)
+
+
+async def test_what_nobody_waits_for_any_more_is_not_made_beside_the_next(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+    begun, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def first() -> None:
+        begun.set()
+        go_on.wait()
+        order.append("first")
+
+    async def has_begun() -> bool:
+        return begun.is_set()
+
+    leaving = asyncio.create_task(renderer.at_once(first))
+    await wait_until(has_begun, "the first has begun")
+    leaving.cancel()
+    staying = asyncio.create_task(renderer.at_once(order.append, "second"))
+    await asyncio.wait([leaving])
+    go_on.set()
+    await staying
+
+    assert order == ["first", "second"]
+
+
+async def test_more_than_can_be_made_at_once_are_told_so(
+    make_renderer: Callable[..., Renderer],
+) -> None:
+    renderer = make_renderer()
+
+    answers = await asyncio.gather(
+        *(renderer.at_once(len, "ab") for _ in range(MOST_AT_ONCE + 1)), return_exceptions=True
+    )
+
+    assert answers[:-1] == [2] * MOST_AT_ONCE
+    assert isinstance(answers[-1], RendererBusyError)
 
 
 async def test_a_worker_that_nobody_needs_is_ended(make_renderer: Callable[..., Renderer]) -> None:

@@ -1,7 +1,7 @@
 """Renders documents for a service that must go on answering meanwhile.
 
     short text    Markdown, HTML and JSON of it are made at once, in the one thread that the service
-                  has for documents; filling pieces with data is done there, too
+                  has for documents, in which pieces are filled with data, too
     the rest      PDF and Word, and whatever is long, in the worker: a process of its own that is
                   ended when it takes too much time or memory, which hostile text can make it do
 
@@ -20,17 +20,12 @@ from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import ParamSpec, TypeVar
 
 from app.documents.errors import RenderingFailedError
 from app.documents.formats import Format
 from app.documents.models import Document
 from app.documents.turns import Turns
 from app.documents.worker import ANSWER, Job, framed, refused
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 AT_ONCE_BYTES = 8 * 1024
 """Of text. The worst of it that was found takes a quarter of a second of one processor."""
@@ -75,25 +70,21 @@ class Renderer:
         self._worker: _Worker | None = None
         self._idling: asyncio.Task[None] | None = None
 
-    async def render(self, document: Document, format_: Format) -> bytes:
-        """The bytes of the document in the format.
+    async def render(self, fill: Callable[[], Document], format_: Format) -> tuple[Document, bytes]:
+        """The document that `fill` answers, and its bytes in the format.
 
-        Refuses with DocumentTooLargeError, FormatUnavailableError, RenderingFailedError and
+        `fill` may take seconds, and no more: it can't be broken off. Raises what it raises, and
+        refuses with DocumentTooLargeError, FormatUnavailableError, RenderingFailedError and
         RendererBusyError (app.documents.errors).
-        """
-        if not format_.heavy and document.size <= AT_ONCE_BYTES:
-            return await self.at_once(format_.render, document)
-        async with self._turns.turn():
-            return await self._by_worker(framed(Job(format=format_.name, document=document)))
-
-    async def at_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the work answers, or raises, which takes seconds at most: it can't be broken off.
-
-        Refuses with RendererBusyError.
         """
         async with self._turns_at_once.turn():
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
+            document, body = await loop.run_in_executor(self._thread, _at_once, fill, format_)
+        if body is None:
+            async with self._turns.turn():
+                job = framed(Job(format=format_.name, document=document))
+                body = await self._by_worker(job)
+        return document, body
 
     async def close(self) -> None:
         """End the worker, whatever it does."""
@@ -152,6 +143,13 @@ class Renderer:
         worker, self._worker = self._worker, None
         if worker:
             await worker.end()
+
+
+def _at_once(fill: Callable[[], Document], format_: Format) -> tuple[Document, bytes | None]:
+    """The document, and its bytes where they are made at once."""
+    document = fill()
+    short = not format_.heavy and document.size <= AT_ONCE_BYTES
+    return document, format_.render(document) if short else None
 
 
 class _Worker:

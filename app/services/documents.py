@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -134,9 +135,7 @@ async def _made(
     provenance: Provenance | None,
 ) -> tuple[Document, bytes]:
     try:
-        sections = await renderer.at_once(_filled, pieces, data)
-        document = Document(sections=sections, provenance=provenance)
-        return document, await renderer.render(document, format_)
+        return await renderer.render(partial(_filled, pieces, data, provenance), format_)
     except FormatUnavailableError as error:
         others = [other.media_type for other in FORMATS.values() if not other.heavy]
         raise Refusal("not_acceptable", str(error), available=others) from error
@@ -146,9 +145,11 @@ async def _made(
         raise Refusal("document_not_renderable", str(error)) from error
 
 
-def _filled(pieces: Sequence[Row], data: Mapping[str, Any]) -> tuple[Section, ...]:
+def _filled(
+    pieces: Sequence[Row], data: Mapping[str, Any], provenance: Provenance | None
+) -> Document:
     until = Deadline()
-    return tuple(
+    sections = (
         Section(
             position=piece["position"],
             role=piece["role"],
@@ -158,6 +159,7 @@ def _filled(pieces: Sequence[Row], data: Mapping[str, Any]) -> tuple[Section, ..
         )
         for piece in pieces
     )
+    return Document(sections=tuple(sections), provenance=provenance)
 
 
 def _text_of(piece: Row, data: Mapping[str, Any], until: Deadline) -> str:

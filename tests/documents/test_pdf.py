@@ -17,7 +17,7 @@ from app.documents.formats import FORMATS
 from app.documents.pdf import as_pdf, lay_out
 from app.documents.renderer import Renderer
 from tests.support.commands import environment
-from tests.support.documents import PROVENANCE, document, example, sample
+from tests.support.documents import PROVENANCE, document, example, rendered, sample
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ async def test_two_processes_make_the_same_file() -> None:
     files = []
     for _ in range(2):
         renderer = Renderer()
-        files.append(await renderer.render(example("status-report"), FORMATS["pdf"]))
+        files.append(await rendered(renderer, example("status-report"), FORMATS["pdf"]))
         await renderer.close()
 
     assert files[0] == files[1]

@@ -17,12 +17,14 @@ from app.documents.models import Document
 from app.documents.page import as_page
 from app.documents.renderer import AT_ONCE_BYTES, MOST_AT_ONCE, MOST_WAITING, Renderer
 from tests.support.commands import environment
-from tests.support.documents import document
+from tests.support.documents import document, rendered
 from tests.support.interleaving import wait_until
 
 HTML = FORMATS["html"]
 ENDLESS = document("![" * 500_000)
 """Takes longer than anybody waits: the parser looks ahead for each of them, again and again."""
+
+SHORT = document("# Title")
 
 LONG = document("a " * (AT_ONCE_BYTES // 2) + "b")
 """More than is rendered at once, and quick."""
@@ -74,7 +76,7 @@ async def test_short_text_needs_no_worker(
 ) -> None:
     short = document("# Title")
 
-    assert await make_renderer().render(short, FORMATS[name]) == FORMATS[name].render(short)
+    assert await rendered(make_renderer(), short, FORMATS[name]) == FORMATS[name].render(short)
     assert workers() == []
 
 
@@ -86,11 +88,11 @@ async def test_the_rest_is_rendered_in_one_worker_with_the_same_result(
 ) -> None:
     renderer = make_renderer()
 
-    first = await renderer.render(long, FORMATS[name])
+    first = await rendered(renderer, long, FORMATS[name])
     [worker] = workers()
 
     assert first == FORMATS[name].render(long)
-    assert await renderer.render(long, FORMATS[name]) == first
+    assert await rendered(renderer, long, FORMATS[name]) == first
     assert workers() == [worker]
 
 
@@ -101,10 +103,10 @@ async def test_what_is_refused_is_refused_by_a_worker_that_lives_on(
     deep = document(LONG.sections[0].text, "> " * 20 + "a")
 
     with pytest.raises(DocumentTooLargeError, match="Section 2 nests"):
-        await renderer.render(deep, HTML)
+        await rendered(renderer, deep, HTML)
     [worker] = workers()
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
     assert workers() == [worker]
 
 
@@ -112,7 +114,7 @@ async def test_a_document_that_takes_too_long_is_given_up(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     with pytest.raises(RenderingFailedError, match=r"^The document was given up after 1\.5 s\.$"):
-        await make_renderer(deadline_s=1.5).render(ENDLESS, HTML)
+        await rendered(make_renderer(deadline_s=1.5), ENDLESS, HTML)
 
     await no_worker()
 
@@ -124,53 +126,53 @@ async def test_a_document_that_takes_too_much_memory_ends_its_worker_alone(
     renderer = make_renderer(memory=200 * 1024**2)
 
     with pytest.raises(RenderingFailedError, match="more than 200 MiB of memory"):
-        await renderer.render(document("a\n\n" * 300_000), HTML)
+        await rendered(renderer, document("a\n\n" * 300_000), HTML)
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
 
 
 async def test_a_worker_that_is_killed_fails_its_document_and_no_other(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     renderer = make_renderer()
-    failing = asyncio.create_task(renderer.render(ENDLESS, HTML))
+    failing = asyncio.create_task(rendered(renderer, ENDLESS, HTML))
     (await a_worker()).kill()
 
     with pytest.raises(RenderingFailedError):
         await failing
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
 
 
 async def test_a_worker_that_is_killed_between_documents_fails_none(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     renderer = make_renderer()
-    await renderer.render(LONG, HTML)
+    await rendered(renderer, LONG, HTML)
     worker = renderer._worker
     assert worker
     worker.kill()
     await worker._process.wait()
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
 
 
 async def test_a_worker_that_dies_while_nobody_looks_fails_no_document(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     renderer = make_renderer()
-    await renderer.render(LONG, HTML)
+    await rendered(renderer, LONG, HTML)
     (await a_worker()).kill()  # and nothing is awaited in which it could be noticed
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
 
 
 async def test_a_document_that_kills_two_workers_is_given_up(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     renderer = make_renderer()
-    await renderer.render(LONG, HTML)
+    await rendered(renderer, LONG, HTML)
     [first] = workers()
-    failing = asyncio.create_task(renderer.render(ENDLESS, HTML))
+    failing = asyncio.create_task(rendered(renderer, ENDLESS, HTML))
     first.kill()
 
     async def there_is_another() -> bool:
@@ -187,50 +189,57 @@ async def test_who_goes_away_leaves_no_answer_to_the_next(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     renderer = make_renderer()
-    await renderer.render(LONG, HTML)
-    leaving = asyncio.create_task(renderer.render(document(LONG.sections[0].text, "b"), HTML))
-    await asyncio.sleep(0)  # until it has asked the worker
+    await rendered(renderer, LONG, HTML)
+    leaving = asyncio.create_task(rendered(renderer, ENDLESS, HTML))
+
+    async def has_asked() -> bool:
+        return renderer._turns._waiting == 1
+
+    await wait_until(has_asked, "it has asked the worker")
     leaving.cancel()
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
     assert leaving.cancelled()
 
 
 async def test_more_than_can_wait_are_told_so(make_renderer: Callable[..., Renderer]) -> None:
     renderer = make_renderer(deadline_s=0)
 
-    answers = await asyncio.gather(
-        *(renderer.render(LONG, HTML) for _ in range(MOST_WAITING + 1)), return_exceptions=True
-    )
+    async with renderer._turns.lock:
+        asked = [
+            asyncio.create_task(rendered(renderer, LONG, HTML)) for _ in range(MOST_WAITING + 1)
+        ]
+        [told], waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
 
-    kinds = [type(answer) for answer in answers]
-    assert kinds == [RenderingFailedError] * MOST_WAITING + [RendererBusyError]
-    assert str(answers[-1]) == "16 documents wait to be rendered already."
+    assert isinstance(told.exception(), RendererBusyError)
+    assert str(told.exception()) == "16 documents wait to be rendered already."
+    assert [type(answer) for answer in answers] == [RenderingFailedError] * MOST_WAITING
 
 
 async def test_nobody_waits_for_ever(make_renderer: Callable[..., Renderer]) -> None:
     renderer = make_renderer(patience_s=0)
     async with renderer._turns.turn():
         with pytest.raises(RendererBusyError, match=r"waited for its turn .* for 0 s\.$"):
-            await asyncio.wait_for(renderer.render(LONG, HTML), timeout=20)
+            await asyncio.wait_for(rendered(renderer, LONG, HTML), timeout=20)
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
 
 
 async def test_short_documents_are_made_one_at_a_time(
     make_renderer: Callable[..., Renderer],
 ) -> None:
     renderer = make_renderer(patience_at_once_s=0)
-    made = threading.Event()
-    first = asyncio.create_task(renderer.at_once(made.wait))
+    go_on = threading.Event()
+    first = asyncio.create_task(renderer.render(lambda: SHORT if go_on.wait() else LONG, HTML))
     await asyncio.sleep(0)  # until it has its turn
 
     with pytest.raises(RendererBusyError):
-        await renderer.render(document("# Title"), HTML)
-    made.set()
+        await rendered(renderer, SHORT, HTML)
+    go_on.set()
 
-    assert await first
-    assert await renderer.render(document("# Title"), HTML)
+    assert await first == (SHORT, as_page(SHORT).encode())
+    assert await rendered(renderer, SHORT, HTML) == as_page(SHORT).encode()
 
 
 async def test_what_nobody_waits_for_any_more_is_not_made_beside_the_next(
@@ -240,18 +249,23 @@ async def test_what_nobody_waits_for_any_more_is_not_made_beside_the_next(
     begun, go_on = threading.Event(), threading.Event()
     order: list[str] = []
 
-    def first() -> None:
+    def first() -> Document:
         begun.set()
         go_on.wait()
         order.append("first")
+        return SHORT
+
+    def second() -> Document:
+        order.append("second")
+        return SHORT
 
     async def has_begun() -> bool:
         return begun.is_set()
 
-    leaving = asyncio.create_task(renderer.at_once(first))
+    leaving = asyncio.create_task(renderer.render(first, HTML))
     await wait_until(has_begun, "the first has begun")
     leaving.cancel()
-    staying = asyncio.create_task(renderer.at_once(order.append, "second"))
+    staying = asyncio.create_task(renderer.render(second, HTML))
     await asyncio.wait([leaving])
     go_on.set()
     await staying
@@ -265,19 +279,19 @@ async def test_more_than_can_be_made_at_once_are_told_so(
     renderer = make_renderer()
 
     answers = await asyncio.gather(
-        *(renderer.at_once(len, "ab") for _ in range(MOST_AT_ONCE + 1)), return_exceptions=True
+        *(rendered(renderer, SHORT, HTML) for _ in range(MOST_AT_ONCE + 1)), return_exceptions=True
     )
 
-    assert answers[:-1] == [2] * MOST_AT_ONCE
+    assert answers[:-1] == [as_page(SHORT).encode()] * MOST_AT_ONCE
     assert isinstance(answers[-1], RendererBusyError)
 
 
 async def test_a_worker_that_nobody_needs_is_ended(make_renderer: Callable[..., Renderer]) -> None:
     renderer = make_renderer(idle_s=0)
 
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
     await no_worker()
-    assert await renderer.render(LONG, HTML) == as_page(LONG).encode()
+    assert await rendered(renderer, LONG, HTML) == as_page(LONG).encode()
 
 
 async def test_a_worker_is_replaced_after_many_documents(
@@ -287,7 +301,7 @@ async def test_a_worker_is_replaced_after_many_documents(
     renderer = make_renderer()
     seen = []
     for _ in range(4):
-        await renderer.render(LONG, HTML)
+        await rendered(renderer, LONG, HTML)
         seen += workers()
 
     assert seen[0] == seen[1] != seen[2] == seen[3]
@@ -298,7 +312,7 @@ async def test_a_worker_knows_no_secret(
 ) -> None:
     monkeypatch.setenv("FACTORY_DATABASE_URL", "postgresql://secret")
 
-    await make_renderer().render(LONG, HTML)
+    await rendered(make_renderer(), LONG, HTML)
 
     assert "secret" not in str((await a_worker()).environ())
 
@@ -310,11 +324,12 @@ import asyncio
 from app.documents.formats import FORMATS
 from app.documents.renderer import Renderer
 from tests.documents.test_renderer import ENDLESS, LONG
+from tests.support.documents import rendered
 async def main():
     renderer = Renderer()
-    await renderer.render(LONG, FORMATS["html"])
+    await rendered(renderer, LONG, FORMATS["html"])
     print(renderer._worker._process.pid, flush=True)
-    await (renderer.render(ENDLESS, FORMATS["html"]) if {busy} else asyncio.Event().wait())
+    await (rendered(renderer, ENDLESS, FORMATS["html"]) if {busy} else asyncio.Event().wait())
 asyncio.run(main())
 """
     service = await asyncio.create_subprocess_exec(

@@ -14,7 +14,7 @@ from app.documents.formats import FORMATS
 from app.documents.renderer import Renderer
 from app.documents.word import as_docx
 from app.documents.word_tables import MOST_COLUMNS
-from tests.support.documents import PROVENANCE, document, example
+from tests.support.documents import PROVENANCE, document, example, rendered
 
 
 def word(*texts: str) -> Word:
@@ -230,7 +230,7 @@ async def test_two_processes_make_the_same_file() -> None:
     files = []
     for _ in range(2):
         renderer = Renderer()
-        files.append(await renderer.render(example("onboarding"), FORMATS["docx"]))
+        files.append(await rendered(renderer, example("onboarding"), FORMATS["docx"]))
         await renderer.close()
 
     assert files[0] == files[1]

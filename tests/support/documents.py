@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from app.content import VersionFile, read_template
+from app.documents.formats import Format
 from app.documents.liquid import Deadline, parse_piece
 from app.documents.models import Document, Provenance, Section
+from app.documents.renderer import Renderer
 
 SAMPLES = Path(__file__).parents[1] / "documents" / "samples"
 EXAMPLES = ("onboarding", "status-report")
@@ -64,6 +66,12 @@ def example(name: str, data: dict[str, Any] | None = None) -> Document:
         if edit.op in {"insert", "replace"}
     )
     return Document(sections=sections, provenance=PROVENANCE)
+
+
+async def rendered(renderer: Renderer, document: Document, format_: Format) -> bytes:
+    """The bytes of a document that needs no filling."""
+    _, body = await renderer.render(lambda: document, format_)
+    return body
 
 
 def newest(name: str) -> VersionFile:

@@ -18,6 +18,9 @@ _BLOCKS = frozenset({"blockquote", "div", "hr", "li", "ol", "p", "pre", "ul"})
 _INLINE = frozenset({"a", "br", "code", "em", "input", "s", "strong"})
 _TABLE = frozenset({"table", "tbody", "thead", "tr"})
 
+_LONG_WORD = 20
+"""Characters of a word that may be wider than its column's share of the paper."""
+
 _cleaner = nh3.Cleaner(
     tags=_BLOCKS | _INLINE | _HEADINGS | _TABLE | _CELLS,
     attributes={
@@ -36,7 +39,7 @@ _cleaner = nh3.Cleaner(
         "ol": {"contains-task-list"},
         "table": {"facts"},
         "ul": {"contains-task-list"},
-        **{cell: {"center", "left", "right"} for cell in _CELLS},
+        **{cell: {"center", "left", "long", "right"} for cell in _CELLS},
     },
     url_schemes={"http", "https", "mailto"},
     # Of the relative URLs, those that stay in the document.
@@ -64,6 +67,14 @@ class _Renderer(RendererHTML):
     ) -> str:
         """The end of the table, and of its box."""
         return self.renderToken(tokens, idx, options, env) + "</div>\n"
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A cell; one with a long word says so, since paper may have no room for that."""
+        if any(len(word) > _LONG_WORD for word in tokens[idx + 1].content.split()):
+            tokens[idx].attrJoin("class", "long")
+        return self.renderToken(tokens, idx, options, env)
+
+    th_open = td_open
 
     def list_item_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType

@@ -61,7 +61,7 @@ code
 GOLDEN = {
     1: {
         "md": "15e23a6828e0a0709d03b6f17d2976fb6e785fe258f1b1bd1fb7bf388cccba74",
-        "html": "e395bb84d7f244c8190f241c74d85a2bcc4b4d0810f03eb4fc5901d15867da18",
+        "html": "910c2c61033dcbcf74597ad69619875a37856aeaea59c7f754f4bc6a948df504",
         "json": "41939ff156b2d7fa38986ab9f2e70d2573b83f703c508431b4982ce0dcc51262",
     },
 }

@@ -1,5 +1,6 @@
 """Markdown becomes one document with one title, and HTML that is safe to show whatever it says."""
 
+import re
 import string
 
 import pytest
@@ -124,6 +125,17 @@ def test_cells_of_a_head_say_what_they_are_the_head_of() -> None:
         '<td>1</td>\n<td class="right">2</td>\n'
         "</tr>\n</tbody>\n</table>\n</div>"
     )
+
+
+def test_a_cell_with_a_long_word_says_so() -> None:
+    shown = fragment(f"| {'a' * 21} | b {'c' * 20} |\n|---|--:|\n| d e | `{'f' * 20}` |")
+
+    assert re.findall(r"<t[hd]\b.*?>", shown) == [
+        '<th scope="col" class="long">',
+        '<th scope="col" class="right">',
+        "<td>",
+        '<td class="right long">',
+    ]
 
 
 def test_a_table_with_an_empty_head_names_its_rows() -> None:

@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from app.documents.errors import RenderingFailedError
 from app.documents.formats import Format
 from app.documents.models import Document
-from app.documents.turns import Turns
+from app.documents.queue import Queue
 from app.documents.worker import ANSWER, Job, framed, refused
 
 AT_ONCE_BYTES = 8 * 1024
@@ -63,9 +63,9 @@ class Renderer:
         self._deadline_s = deadline_s
         self._memory = memory
         self._idle_s = idle_s
-        self._turns = Turns(MOST_WAITING, patience_s)
+        self._queue = Queue(MOST_WAITING, patience_s)
         """Of those who use, start or end the worker."""
-        self._turns_at_once = Turns(MOST_AT_ONCE, patience_at_once_s)
+        self._queue_at_once = Queue(MOST_AT_ONCE, patience_at_once_s)
         self._thread = ThreadPoolExecutor(1, "documents")
         self._worker: _Worker | None = None
         self._idling: asyncio.Task[None] | None = None
@@ -77,11 +77,11 @@ class Renderer:
         refuses with DocumentTooLargeError, FormatUnavailableError, RenderingFailedError and
         RendererBusyError (app.documents.errors).
         """
-        async with self._turns_at_once.turn():
+        async with self._queue_at_once.turn():
             loop = asyncio.get_running_loop()
             document, body = await loop.run_in_executor(self._thread, _at_once, fill, format_)
         if body is None:
-            async with self._turns.turn():
+            async with self._queue.turn():
                 job = framed(Job(format=format_.name, document=document))
                 body = await self._by_worker(job)
         return document, body
@@ -90,7 +90,7 @@ class Renderer:
         """End the worker, whatever it does."""
         if self._worker:
             self._worker.kill()
-        async with self._turns.lock:
+        async with self._queue.lock:
             self._stay()
             await self._end()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -131,7 +131,7 @@ class Renderer:
 
     async def _end_when_idle(self) -> None:
         await asyncio.sleep(self._idle_s)
-        async with self._turns.lock:
+        async with self._queue.lock:
             await self._end()
 
     def _stay(self) -> None:

@@ -193,7 +193,7 @@ async def test_who_goes_away_leaves_no_answer_to_the_next(
     leaving = asyncio.create_task(rendered(renderer, ENDLESS, HTML))
 
     async def has_asked() -> bool:
-        return renderer._turns._waiting == 1
+        return renderer._queue._waiting == 1
 
     await wait_until(has_asked, "it has asked the worker")
     leaving.cancel()
@@ -205,7 +205,7 @@ async def test_who_goes_away_leaves_no_answer_to_the_next(
 async def test_more_than_can_wait_are_told_so(make_renderer: Callable[..., Renderer]) -> None:
     renderer = make_renderer(deadline_s=0)
 
-    async with renderer._turns.lock:
+    async with renderer._queue.lock:
         asked = [
             asyncio.create_task(rendered(renderer, LONG, HTML)) for _ in range(MOST_WAITING + 1)
         ]
@@ -219,7 +219,7 @@ async def test_more_than_can_wait_are_told_so(make_renderer: Callable[..., Rende
 
 async def test_nobody_waits_for_ever(make_renderer: Callable[..., Renderer]) -> None:
     renderer = make_renderer(patience_s=0)
-    async with renderer._turns.turn():
+    async with renderer._queue.turn():
         with pytest.raises(RendererBusyError, match=r"waited for its turn .* for 0 s\.$"):
             await asyncio.wait_for(rendered(renderer, LONG, HTML), timeout=20)
 

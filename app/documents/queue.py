@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from app.documents.errors import RendererBusyError
 
 
-class Turns:
+class Queue:
     """One after the other.
 
     At most `most` wait, whoever has the turn included, and none longer than `patience_s` seconds.

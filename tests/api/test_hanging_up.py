@@ -63,15 +63,15 @@ async def test_who_hangs_up_waits_no_longer(
         f"/instances/{instance}/document" if method == "GET" else "/templates/tpl:wf:letter/preview"
     )
     reader = Reader(service.viewer, method, path, {"data": {"name": "Ada"}})
-    async with renderer._turns.turn():
+    async with renderer._queue.turn():
         reading = asyncio.create_task(service.app(reader.scope, reader.receive, reader.send))
 
         async def waits() -> bool:
-            return bool(renderer._turns._waiting == 2)
+            return bool(renderer._queue._waiting == 2)
 
         await wait_until(waits, "it waits for its turn")
         reader.hang_up.set()
         await asyncio.wait_for(reading, timeout=20)
 
-        assert renderer._turns._waiting == 1
+        assert renderer._queue._waiting == 1
     assert reader.sent == []

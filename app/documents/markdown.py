@@ -170,18 +170,20 @@ def _read_images(tokens: Sequence[Token]) -> None:
 
 def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A table, unless filling up its short rows makes much more of the text than was written."""
-    if not table(state, start, end, True):
-        return False
-    if silent:
-        return True
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
-    rows = next((i for i in range(start, end) if state.isEmpty(i)), end) - start
-    state.env["cells"] = state.env.get("cells", 0) + columns * rows
-    if state.env["cells"] > MAX_CELLS_PER_CHARACTER * len(state.src):
-        raise DocumentTooLargeError(
-            "Rows of its tables leave out more cells than can be filled up."
-        )
-    return table(state, start, end, False)
+    most = MAX_CELLS_PER_CHARACTER * len(state.src) - state.env.get("cells", 0)
+    # Looking how many rows there are costs a table of its own: mostly all lines are too few.
+    if columns * (end - start) > most and table(state, start, end, True):
+        rows = next((i for i in range(start, end) if state.isEmpty(i)), end) - start
+        if columns * rows > most:
+            raise DocumentTooLargeError(
+                "Rows of its tables leave out more cells than can be filled up."
+            )
+    if not table(state, start, end, silent):
+        return False
+    if not silent:
+        state.env["cells"] = state.env.get("cells", 0) + columns * (state.line - start)
+    return True
 
 
 def _shape_tables(state: StateCore) -> None:
@@ -224,6 +226,7 @@ class _Parser(MarkdownIt):
             "commonmark", {"html": False, "maxNesting": MAX_NESTING, "tasklists": True}
         )
         self.enable(["strikethrough", "table"])
+        self.disable(["html_block", "html_inline"])
         self.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
         self.core.ruler.at("inline", _parse_inline)
         self.core.ruler.push("shape_tables", _shape_tables)

@@ -150,7 +150,10 @@ async def test_there_is_nothing_beside_the_operations_but_their_documentation(
     service: Service,
 ) -> None:
     paths = {name.split(" ")[1] for name in TABLE}
-    routes = {getattr(route, "path", "no path") for route in service.app.routes}
+    # `:path` only says that the last parameter may have slashes.
+    routes = {
+        getattr(route, "path", "no path").replace(":path}", "}") for route in service.app.routes
+    }
     assert routes == paths | DOCUMENTATION
 
 

@@ -1,14 +1,22 @@
 """The real down scripts: whatever table one of them drops, it refuses to destroy a row of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pglast
 import pytest
 from pglast import ast, enums
 
+from app.db import revisions
 from app.db.migrations import DowngradeRefused, downgrade, root
-from tests.support.databases import Database, catalog_dump
+from tests.support.databases import (
+    Database,
+    Server,
+    catalog_dump,
+    cloned_database,
+    open_connection,
+)
 from tests.support.interleaving import wait_until
 
 ID = "'00000000-0000-4000-8000-000000000001'"
@@ -204,9 +212,30 @@ async def fill_what_it_points_to(owner: asyncpg.Connection, table: str) -> None:
 
 
 @pytest.fixture(scope="module")
-async def migrated_dump(unchanged_database: Database) -> str:
-    """What pg_dump says of the schema of every database that is only migrated."""
-    return await catalog_dump(unchanged_database)
+async def tables(
+    server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> AsyncIterator[Database]:
+    """A migrated database without functions and views: a downgrade takes longest to drop them."""
+    head = revisions.head(root())
+    assert head is not None
+    async with cloned_database(server, maintenance) as clone:
+        await downgrade(clone.owner_url, head)
+        yield clone
+
+
+@pytest.fixture
+async def database(
+    server: Server, maintenance: asyncpg.Connection, tables: Database
+) -> AsyncIterator[Database]:
+    """A copy of `tables` for this test alone."""
+    async with cloned_database(server, maintenance, tables.name) as clone:
+        yield clone
+
+
+@pytest.fixture(scope="module")
+async def dump_before(tables: Database) -> str:
+    """What pg_dump says of the schema of `tables` and of each copy of it."""
+    return await catalog_dump(tables)
 
 
 def test_what_is_to_lose_is_known_of_every_table_that_a_down_script_drops() -> None:
@@ -225,7 +254,7 @@ async def test_a_down_script_refuses_to_destroy_even_what_is_committed_while_it_
     database: Database,
     owner: asyncpg.Connection,
     observer: asyncpg.Connection,
-    migrated_dump: str,
+    dump_before: str,
     table: str,
     statement: str,
 ) -> None:
@@ -249,4 +278,19 @@ async def test_a_down_script_refuses_to_destroy_even_what_is_committed_while_it_
         group.create_task(refused())
         await wait_until(waits, "the downgrade waits for the writer")
         await transaction.commit()
-    assert await catalog_dump(database) == migrated_dump
+    assert await catalog_dump(database) == dump_before
+
+
+async def test_a_refused_downgrade_leaves_the_functions_and_views_too(
+    server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> None:
+    async with cloned_database(server, maintenance) as whole:
+        owner = await open_connection(whole, "owner")
+        await owner.execute(LOSSES["information_unit"]["a row"])  # of the very first revision
+        await owner.close()
+        before = await catalog_dump(whole)
+        with pytest.raises(
+            DowngradeRefused, match=r": iu_core\.information_unit .*\(SQLSTATE PF409\)"
+        ):
+            await downgrade(whole.owner_url, "base")
+        assert await catalog_dump(whole) == before

@@ -23,9 +23,9 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,44 +93,69 @@ def _serve(address: str, run: str) -> None:
     with Path(run).open("rb") as tests:
         if os.fork() != 0:
             os._exit(0)  # who started it goes on
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those that attend end
-        while True:
-            asked, _, _ = select.select([listener.fileno(), tests.fileno()], [], [])
-            if listener.fileno() not in asked:
-                return  # the tests have ended
+        _attend(listener, tests)
+
+
+def _attend(listener: socket.socket, tests: BinaryIO) -> None:
+    """Start programs, and tell who asked for each how it has ended; stop those of who is gone."""
+    ended, end = socket.socketpair()
+    end.setblocking(False)
+    signal.set_wakeup_fd(end.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # who waits below is woken up
+    watched: list[socket.socket | BinaryIO] = [listener, tests, ended]
+    running: dict[int, socket.socket] = {}
+    while True:
+        asking = {asker: pid for pid, asker in running.items() if asker.fileno() >= 0}
+        ready, _, _ = select.select([*watched, *asking], [], [])
+        if ended in ready:
+            ended.recv(4096)
+            _tell_of_the_ended(running)
+        for asker in asking.keys() & set(ready):
+            # Killed with what would have stopped its program; that is not waited for here.
+            asker.close()
+            if asking[asker] in running:
+                os.kill(asking[asker], signal.SIGTERM)
+        if listener in ready:
             connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                tests.close()
-                _attend(connection)
-            connection.close()
+            pid = _start(connection, [*watched, end, *running.values()])
+            if pid is not None:
+                running[pid] = connection
+        elif tests in ready:
+            for pid in running:
+                os.kill(pid, signal.SIGTERM)
+            return
 
 
-def _attend(connection: socket.socket) -> None:
-    """Start one program, tell its number, wait for its end, and tell how it has ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _tell_of_the_ended(running: dict[int, socket.socket]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        with running.pop(pid) as asker, contextlib.suppress(OSError):  # it may be gone
+            asker.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _start(connection: socket.socket, inherited: Iterable[socket.socket | BinaryIO]) -> int | None:
+    """Start the program that is asked for, which tells its number; None where nobody asks."""
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
-    order = json.loads(connection.makefile("r").readline())
+    with connection.makefile("r") as asked:
+        order = asked.readline()
+    if not order:
+        connection.close()
+        return None
     pid = os.fork()
     if pid == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for file in inherited:
+            file.close()
         os.setsid()
         connection.sendall(f"{os.getpid()}\n".encode())
         connection.close()
-        _become(order, files)
-    for file in files:
-        os.close(file)
-    threading.Thread(target=_outlive_nobody, args=(connection, pid), daemon=True).start()
-    _, status = os.waitpid(pid, 0)
-    with contextlib.suppress(OSError):
-        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    os._exit(0)
-
-
-def _outlive_nobody(tests: socket.socket, pid: int) -> None:
-    """Stop the program when who asked for it is gone, killed with what would have stopped it."""
-    tests.recv(1)
-    with contextlib.suppress(ProcessLookupError):  # it has ended, and the tests know
-        os.kill(pid, signal.SIGTERM)
+        _become(json.loads(order), files)
+    for number in files:
+        os.close(number)
+    return pid
 
 
 def _become(order: dict[str, Any], files: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
 """Which event it is, and what makes two sendings of it the same (2-design §3, docs/events.md)."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -44,6 +45,7 @@ def travelled_of(event: CloudEvent) -> dict[str, Any]:
 
 
 def _set(event: CloudEvent) -> Iterator[tuple[str, Any]]:
+    members = chain(event.__dict__.items(), event.extensions.items())
     return (
-        (name, value) for name, value in event if value is not None and value != _UNSET.get(name)
+        (name, value) for name, value in members if value is not None and value != _UNSET.get(name)
     )

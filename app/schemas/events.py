@@ -188,8 +188,8 @@ class StoredEvent(WireModel):
     actor: str
     principal: str
     request_id: UUID | None = Field(
-        description="Of the request that brought it; of an event of a batch, the UUIDv5 of the"
-        " batch's and its place in it, from 0."
+        description="Of the request that brought it; of an event of a batch, that with the event's"
+        " place, from 0, added to its last digits by XOR."
     )
     content_digest: str = Field(
         description="SHA-256 of the RFC 8785 form of what makes it the same event: `event` without"

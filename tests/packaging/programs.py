@@ -21,7 +21,8 @@ INSTALLING_S = 900.0
 def clean_environment(**changes: str) -> dict[str, str]:
     """This process' environment without what would reach into the program that is tested.
 
-    Installing compiles nothing: most of what is installed here is never run.
+    Installing compiles nothing: most of what is installed here is never run. (pip takes the
+    variable of an option that begins with "no" for what follows, so it is told no.)
     """
     foreign = (
         "FACTORY_",
@@ -35,7 +36,7 @@ def clean_environment(**changes: str) -> dict[str, str]:
         "WORKERS",
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**kept, "PIP_NO_COMPILE": "1", **changes}
+    return {**kept, "PIP_NO_COMPILE": "no", **changes}
 
 
 def run(

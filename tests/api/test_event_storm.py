@@ -129,8 +129,11 @@ class Storm:
             self.came_of(told["event_id"], result)
 
     def came_of(self, event_id: str, result: dict[str, Any]) -> None:
-        """Whatever is said of an event and a route, there is never another instance of it."""
-        if result["instance_collection_id"] is not None:
+        """Once an event and a route have composed, there is never another instance of them.
+
+        What was only tried may come out otherwise: its route may have been changed since.
+        """
+        if result["outcome"] in {"composed", "replayed"}:
             key = event_id, result["route_id"]
             instance = self.instances.setdefault(key, result["instance_collection_id"])
             assert instance == result["instance_collection_id"]

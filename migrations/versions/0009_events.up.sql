@@ -105,7 +105,7 @@ COMMENT ON COLUMN iu_core.iu_event.content IS
     'what makes it the same event, RFC 8785 text, byte for byte: content_digest is its SHA-256';
 COMMENT ON COLUMN iu_core.iu_event.travelled IS 'the attributes that tell how it travelled';
 COMMENT ON COLUMN iu_core.iu_event.not_matched IS
-    'routes of its type that it did not take: [{"why", "detail", "routes": [route_id]}]; NULL: none';
+    'routes of its type that it did not take: [{"why", "detail", "routes": [route_key]}]; NULL: none';
 CREATE INDEX iu_event_by_time ON iu_core.iu_event (received_at, event_id);
 CREATE INDEX iu_event_by_type ON iu_core.iu_event (event_type, received_at, event_id);
 

@@ -4,6 +4,7 @@ The renderer escapes all text already. What it writes is cleaned all the same, b
 knows nothing of it (2-design §13): a defect in one of the two does no harm.
 """
 
+import re
 from collections.abc import Sequence
 
 import nh3
@@ -18,8 +19,8 @@ _BLOCKS = frozenset({"blockquote", "div", "hr", "li", "ol", "p", "pre", "ul"})
 _INLINE = frozenset({"a", "br", "code", "em", "input", "s", "strong"})
 _TABLE = frozenset({"table", "tbody", "thead", "tr"})
 
-_LONG_WORD = 20
-"""Characters of a word that may be wider than its column's share of the paper."""
+_LONG_WORD = re.compile(r"\S{21}")
+"""A word that may be wider than its column's share of the paper."""
 
 _cleaner = nh3.Cleaner(
     tags=_BLOCKS | _INLINE | _HEADINGS | _TABLE | _CELLS,
@@ -68,13 +69,20 @@ class _Renderer(RendererHTML):
         """The end of the table, and of its box."""
         return self.renderToken(tokens, idx, options, env) + "</div>\n"
 
-    def td_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+    def td_open(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
         """A cell; one with a long word says so, since paper may have no room for that."""
-        if any(len(word) > _LONG_WORD for word in tokens[idx + 1].content.split()):
-            tokens[idx].attrJoin("class", "long")
-        return self.renderToken(tokens, idx, options, env)
+        cell = tokens[idx]
+        if _LONG_WORD.search(tokens[idx + 1].content):
+            cell.attrJoin("class", "long")
+        return f"<{cell.tag}{self.renderAttrs(cell)}>" if cell.attrs else f"<{cell.tag}>"
 
     th_open = td_open
+
+    def td_close(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
+        """The end of a cell or a row. With `td_open`, half of a page's tokens: it asks nothing."""
+        return f"</{tokens[idx].tag}>\n"
+
+    th_close = tr_close = td_close
 
     def list_item_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType

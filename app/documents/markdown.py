@@ -23,20 +23,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from app.documents.errors import DocumentTooLargeError
 from app.documents.models import MARKDOWN, Section
+from app.documents.tables import table
 
 MAX_NESTING = 20
 """Levels of lists and quotes, of which an item has one too. It also bounds what a character costs:
 for each `[` the parser looks ahead once per level that may still come."""
-
-MAX_CELLS_PER_CHARACTER = 2
-"""Of a section's text. A cell that is written takes two characters; one that a row leaves out is
-filled up, and a few thousand characters could come to millions of cells."""
 
 _HEADING = 3
 """The tokens of a heading: where it opens, its text, and where it closes."""
@@ -168,56 +164,6 @@ def _read_images(tokens: Sequence[Token]) -> None:
             token.type, token.content = "text", plain_text(token)
 
 
-def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A table, unless filling up its short rows makes much more of the text than was written."""
-    columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
-    most = MAX_CELLS_PER_CHARACTER * len(state.src) - state.env.get("cells", 0)
-    # Looking how many rows there are costs a table of its own: mostly all lines are too few.
-    if columns * (end - start) > most and table(state, start, end, True):
-        rows = next((i for i in range(start, end) if state.isEmpty(i)), end) - start
-        if columns * rows > most:
-            raise DocumentTooLargeError(
-                "Rows of its tables leave out more cells than can be filled up."
-            )
-    if not table(state, start, end, silent):
-        return False
-    if not silent:
-        state.env["cells"] = state.env.get("cells", 0) + columns * (state.line - start)
-    return True
-
-
-def _shape_tables(state: StateCore) -> None:
-    """Say what each head is the head of, and align by class, since a style may say anything."""
-    tokens = state.tokens
-    for start, token in enumerate(tokens):
-        if token.type == "thead_open":
-            end = next(i for i in range(start, len(tokens)) if tokens[i].type == "thead_close")
-            head = tokens[start : end + 1]
-            if any(cell.content for cell in head):
-                for cell in head:
-                    if cell.type == "th_open":
-                        cell.attrs["scope"] = "col"
-            else:
-                for cell in head:
-                    cell.hidden = True
-                tokens[start - 1].attrs["class"] = "facts"
-                _head_rows(tokens, end)
-        elif "style" in token.attrs:
-            token.attrs["class"] = str(token.attrs.pop("style")).removeprefix("text-align:")
-
-
-def _head_rows(tokens: Sequence[Token], start: int) -> None:
-    """Make heads of the first cells of the rows from `start` to the end of the table."""
-    for i in range(start, len(tokens)):
-        if tokens[i].type == "table_close":
-            return
-        if tokens[i].type == "tr_open":
-            cell, closing = tokens[i + 1], tokens[i + 3]
-            cell.type, closing.type = "th_open", "th_close"
-            cell.tag = closing.tag = "th"
-            cell.attrs["scope"] = "row"
-
-
 class _Parser(MarkdownIt):
     """The parser with the links that a document may have."""
 
@@ -227,9 +173,8 @@ class _Parser(MarkdownIt):
         )
         self.enable(["strikethrough", "table"])
         self.disable(["html_block", "html_inline"])
-        self.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
+        self.block.ruler.at("table", table, {"alt": ["paragraph", "reference"]})
         self.core.ruler.at("inline", _parse_inline)
-        self.core.ruler.push("shape_tables", _shape_tables)
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser asks for it by this name
         """Whether the URL may be linked to."""

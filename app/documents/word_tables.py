@@ -49,8 +49,6 @@ def add_table(word: Word, tokens: Sequence[Token]) -> None:
 def _rows(tokens: Sequence[Token]) -> Iterator[list[_Written]]:
     row: list[_Written] = []
     for token, text in pairwise(tokens):
-        if token.hidden:
-            continue
         if token.type in {"th_open", "td_open"}:
             row.append((token, text))
         elif token.type == "tr_close":

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from app.authentication import Authenticator
 from app.db.engine import Database
+from app.delivery.addresses import Guard
 from app.documents.renderer import Renderer
 from app.metrics import Metrics
 from app.services.composing import Composer
@@ -54,6 +55,11 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
+async def _guard(request: Request) -> Guard:
+    settings: Settings = request.app.state.settings
+    return Guard.allowing(settings.delivery_allow)
+
+
 async def _runner(request: Request) -> OperationRunner:
     runner: OperationRunner = request.app.state.runner
     return runner
@@ -87,6 +93,7 @@ AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 """The service's counters."""
 
+GuardDep = Annotated[Guard, Depends(_guard)]
 RunnerDep = Annotated[OperationRunner, Depends(_runner)]
 """What works on operations in this process."""
 

@@ -1,7 +1,7 @@
 """The application: settings in, ASGI out. It keeps no state of its own beside its connections."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -22,7 +22,9 @@ from app.metrics import Metrics
 from app.openapi import add_problem_components
 from app.routers import (
     api_keys,
+    boundary,
     composing,
+    delivery,
     documents,
     event_routes,
     event_sources,
@@ -40,7 +42,9 @@ from app.routers import (
     templates,
 )
 from app.services.coalescer import CONNECTIONS, Coalescer
+from app.services.delivering import delivering
 from app.services.event_rules import RuleBook
+from app.services.feed import Feed
 from app.services.judging import Schemas
 from app.services.operation_runner import OperationRunner
 from app.services.operations import Watchers
@@ -61,9 +65,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     event_routes.router,
     event_sources.router,
     event_types.router,
+    delivery.router,
     settings.router,
     api_keys.router,
     observability.router,
+    boundary.router,
     health.router,
     problems.router,
 )
@@ -72,6 +78,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 _TAGS = (
     ("instances", "What events compose: once per event, template and suffix."),
     ("events", "What comes in, and which routes it takes."),
+    ("delivery", "What leaves: routes, attempts, dead letters. Nothing does by default."),
     ("operations", "Bulks and rollbacks that are worked on in chunks."),
     ("documents", "What was composed, as something to be read."),
     ("templates", "What instances are composed from: families and their version chains."),
@@ -150,14 +157,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     book = app.state.rule_book = RuleBook(database)
     app.state.metrics.watch(database.pool_status, coalescer.status)
     app.state.watchers = Watchers()
+    feed = app.state.feed = Feed(database)
     renderer = app.state.renderer = Renderer()
     runner = app.state.runner = OperationRunner(database, app.state.metrics, schemas)
     runner.start()
     try:
-        async with running_intake(url, database, book, schemas, app.state.metrics) as intake:
+        async with (
+            running_intake(url, database, book, schemas, app.state.metrics) as intake,
+            AsyncExitStack() as more,
+        ):
             app.state.intake = intake
+            if settings.deliver:
+                await more.enter_async_context(
+                    delivering(
+                        database,
+                        app.state.metrics,
+                        allow=settings.delivery_allow,
+                        source=settings.delivery_source,
+                    )
+                )
             yield
     finally:
+        await feed.close()
         await runner.stop()
         await renderer.close()
         await coalescer.close()

@@ -66,6 +66,12 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self._deliveries = Counter(
+            "factory_delivery_attempts",
+            "Attempts to send a message, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._together = Histogram(
             "factory_compose_call_items",
             "Requests that one composing call carried together.",
@@ -99,6 +105,10 @@ class Metrics:
     def outcome(self, outcome: str, times: int = 1) -> None:
         """Count what composing came to: composed, idempotent_replay, dry_run."""
         self._outcome(outcome).inc(times)
+
+    def delivery_attempt(self, outcome: str) -> None:
+        """Count one attempt to send a message: delivered, failed, not_sent."""
+        self._deliveries.labels(outcome).inc()
 
     def composing_call(self, items: int) -> None:
         """Count one composing call and the requests that it carries."""

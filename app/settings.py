@@ -15,6 +15,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.delivery.addresses import Guard
+
 PREFIX = "FACTORY_"
 
 _POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
@@ -105,6 +107,26 @@ class Settings(BaseSettings):
             "expects": "origins like https://console.example, separated by commas, or *"
         },
     )
+    deliver: bool = Field(
+        default=False,
+        description="Also sends what may leave, in the process of the service. Without it "
+        "`factory deliver` does.",
+        json_schema_extra={"expects": "true or false"},
+    )
+    delivery_allow: str = Field(
+        default="",
+        description="Networks of endpoints that the guard against inside addresses lets through, "
+        "separated by commas: for an intranet. Empty: none.",
+        json_schema_extra={"expects": "networks like 10.20.0.0/16, separated by commas"},
+    )
+    delivery_source: str = Field(
+        default="/product-factory",
+        min_length=1,
+        max_length=200,
+        description="The `source` of the CloudEvents that are sent: a URI reference that tells "
+        "this factory from others.",
+        json_schema_extra={"expects": "a URI, or a path"},
+    )
     metrics_require_key: bool = Field(
         default=False,
         description="Asks for an API key (viewer) on /metrics, which otherwise answers everybody.",
@@ -170,6 +192,12 @@ class Settings(BaseSettings):
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("delivery_allow")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        Guard.allowing(value)
+        return value
 
     @field_validator("data_dir", "jwt_jwks_file")
     @classmethod

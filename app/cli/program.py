@@ -19,6 +19,7 @@ from app.cli import (
     composing,
     consuming,
     database,
+    delivering,
     gates,
     keys,
     operations,
@@ -57,7 +58,7 @@ cli = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow, whatever the width
 )
 
-for part in (serving, database, composing, rolling_back, replaying):
+for part in (serving, database, composing, rolling_back, delivering, replaying):
     part.register(cli)
 cli.add_typer(consuming.cli, name="consume")
 cli.add_typer(operations.cli, name="operation")

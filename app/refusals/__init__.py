@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from app.refusals.conflicts import CONFLICTS
+from app.refusals.delivery import DELIVERY
 from app.refusals.events import EVENTS
 from app.refusals.gates import GATES
 from app.refusals.missing import MISSING
@@ -18,6 +19,15 @@ from app.refusals.unavailable import UNAVAILABLE
 CATALOGUE: Mapping[str, RefusalSpec] = MappingProxyType(
     {
         spec.code: spec
-        for spec in (*CALLERS, *INPUTS, *MISSING, *EVENTS, *GATES, *CONFLICTS, *UNAVAILABLE)
+        for spec in (
+            *CALLERS,
+            *INPUTS,
+            *MISSING,
+            *EVENTS,
+            *DELIVERY,
+            *GATES,
+            *CONFLICTS,
+            *UNAVAILABLE,
+        )
     }
 )

@@ -2,10 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import StreamingResponse
 
 from app.dependencies import DatabaseDep
-from app.http.route import FactoryRoute
+from app.http.last_resort import is_stopping
+from app.http.methods import wants_body
+from app.http.route import EVENT_STREAM, FactoryRoute, produces
 from app.problems import refusals
 from app.schemas.observability import (
     EventList,
@@ -20,6 +23,7 @@ from app.schemas.observability import (
 )
 from app.security import Caller, Scope, require
 from app.services import observability as service
+from app.services.feed import Feed, place_of
 
 router = APIRouter(
     prefix="/observability",
@@ -82,3 +86,38 @@ async def get_overview(database: DatabaseDep) -> FactoryOverview:
     instance; everything else is of now.
     """
     return await service.get_overview(database)
+
+
+@router.get(
+    "/stream",
+    summary="Watch what happens",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Server-sent events, each with the fact as its `data`, its kind as its"
+            " `event`, and a place to go on from as its `id`.",
+            "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+        },
+        **refusals("overloaded"),
+    },
+)
+@produces(EVENT_STREAM)
+async def stream_facts(
+    request: Request, last_event_id: Annotated[str | None, Header(max_length=1000)] = None
+) -> StreamingResponse:
+    """Tells what happens, as it happens.
+
+    Of kind `composed`, `rolled_back`, `refused`, `gate_changed`, `delivered` and `dead_letter`.
+    A client that was cut off sends the last `id` as `Last-Event-ID`, as browsers do, and is told
+    first what it missed; a place also holds at another process, and after a restore. While nothing
+    happens a comment is sent now and then. Where the service stops, or the client is too slow, the
+    stream ends: ask again.
+    """
+    feed: Feed = request.app.state.feed
+    after = place_of(last_event_id)
+    feed.refuse_more()
+    return StreamingResponse(
+        feed.listen(after, lambda: is_stopping(request.app) or not wants_body(request.scope)),
+        media_type=EVENT_STREAM,
+        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+    )

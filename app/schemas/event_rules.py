@@ -26,6 +26,14 @@ Key = Annotated[
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$"),
     Field(description="Lower-case letters, digits, `.`, `_`, `-`.", examples=["onboarding"]),
 ]
+TypePattern = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL_CHARACTERS),
+    StringConstraints(pattern=r"^[^*]*\*?$"),
+    Field(
+        description="A type, or the beginning of types and an asterisk.", examples=["employee.*"]
+    ),
+]
 Expression = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000),
@@ -92,15 +100,7 @@ _SOURCE: dict[str, Any] = {
 class _RouteDefinition(WireModel):
     key: Key
     enabled: bool = Field(False, description="A draft is not: it is only simulated.")
-    event_type: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL_CHARACTERS),
-        StringConstraints(pattern=r"^[^*]*\*?$"),
-        Field(
-            description="A type, or the beginning of types and an asterisk.",
-            examples=["employee.*"],
-        ),
-    ]
+    event_type: TypePattern
     filter: Expression | None = Field(None, description="null: every event of these types.")
     template: TemplateReference
     suffix: Expression | None = Field(None, description="Gives a text; null: the empty one.")

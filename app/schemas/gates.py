@@ -57,6 +57,7 @@ _GATE_SET = {
     "changed": True,
     "sealed": False,
     "leases_ended": 1,
+    "on_the_wire": None,
     "at": "2025-06-01T12:30:00Z",
 }
 
@@ -183,6 +184,11 @@ class GateSet(WireModel):
     changed: bool = Field(description="False when it was so before.")
     sealed: bool
     leases_ended: int = Field(description="How many live leases the closing ended.")
+    on_the_wire: int | None = Field(
+        None,
+        description="Of the gate of delivery, when it is closed: attempts that had begun, and have"
+        " not ended. No more will begin.",
+    )
     at: Timestamp
 
 

@@ -14,6 +14,7 @@ from app.schemas.base import Page
 from app.schemas.event_rules import PutType, Type, TypePage
 from app.security import Caller, Scope
 from app.services.judging import checked_schema
+from app.services.outbound_drain import drain_outbound
 
 _TYPES = Keyset("event types", (str,))
 
@@ -71,4 +72,6 @@ async def put_event_type(
     answer, row = await database.run(work, repeatable=True)
     if answer["status"] != "ok" or row is None:
         raise refusal_from_status(answer)
+    if answer["changed"]:
+        await drain_outbound(database)
     return Type(**row)

@@ -9,6 +9,7 @@ import structlog
 
 from app.db import gates as db
 from app.db.accountable import Accountable
+from app.db.delivery import on_the_wire
 from app.db.engine import Database, Transaction
 from app.db.limits import DRAIN, Limits
 from app.db.rows import Row
@@ -123,7 +124,8 @@ async def set_gate(database: Database, caller: Caller, key: str, order: SetGate)
         return _gate_set({**answer, "sealed": False, "leases_ended": 0}, "open", answer["at"])
     answer = _granted(await database.run(close, repeatable=True))
     draining = not await _drained(database, [gate_key])
-    return _gate_set(answer["gates"][0], "closed", answer["at"], draining=draining)
+    (gate,) = await _with_what_is_on_the_wire(database, answer["gates"])
+    return _gate_set(gate, "closed", answer["at"], draining=draining)
 
 
 async def close_all_gates(
@@ -143,7 +145,7 @@ async def close_all_gates(
         draining=bool(undrained),
         gates=[
             _gate_set(gate, "closed", answer["at"], draining=gate["gate"] in undrained)
-            for gate in answer["gates"]
+            for gate in await _with_what_is_on_the_wire(database, answer["gates"])
         ],
     )
 
@@ -195,6 +197,18 @@ async def revoke_lease(
         raise refusal_from_status(answer)
     draining = not await _drained(database, [gate_key])
     return LeaseRevoked(**_lease(row), draining=draining)
+
+
+async def _with_what_is_on_the_wire(
+    database: Database, gates: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The gates, that of delivery with the attempts that go on behind it."""
+    if all(gate["gate"] != DELIVERY_GATE for gate in gates):
+        return list(gates)
+    count = await database.run(on_the_wire, repeatable=True)
+    return [
+        {**gate, "on_the_wire": count} if gate["gate"] == DELIVERY_GATE else gate for gate in gates
+    ]
 
 
 async def _drained(database: Database, gate_keys: Sequence[str]) -> bool:
@@ -274,6 +288,7 @@ def _gate_set(gate: dict[str, Any], state: str, at: str, *, draining: bool = Fal
             "changed": gate["changed"],
             "sealed": gate["sealed"],
             "leases_ended": gate["leases_ended"],
+            "on_the_wire": gate.get("on_the_wire"),
             "at": at,
         }
     )

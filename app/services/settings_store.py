@@ -21,6 +21,7 @@ from app.schemas.settings import (
 )
 from app.security import Caller
 from app.services.gates import full_key
+from app.services.outbound_drain import drain_outbound
 
 _SETTINGS = Keyset("settings", (str,))
 _HISTORY = Keyset("setting_history", (int,))
@@ -79,6 +80,8 @@ async def set_setting(
     answer, row = await database.run(work, repeatable=True)
     if row is None:
         raise refusal_from_status(answer)
+    if answer["changed"]:
+        await drain_outbound(database)
     return SettingSet(**_setting(row), changed=answer["changed"])
 
 

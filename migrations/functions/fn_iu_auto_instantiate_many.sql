@@ -71,7 +71,7 @@ BEGIN
             v_items := iu_core.fn_iu_compose_reconsider(v_before, v_items);
         END IF;
         IF v_open > 0 THEN
-            v_now := iu_core.fn_iu_now();
+            v_now := iu_core.fn_iu_fact_time();
             v_items := iu_core.fn_iu_compose_claim(v_items, v_open, v_now);
             PERFORM iu_core.fn_iu_compose_write(v_items, p_reasons, p_data, p_operation_id, v_now);
             SELECT count(*) INTO v_won FROM unnest(v_items) AS i WHERE i.claimed;

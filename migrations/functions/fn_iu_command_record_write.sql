@@ -10,7 +10,7 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    v_now timestamptz := iu_core.fn_iu_now();
+    v_now timestamptz := iu_core.fn_iu_fact_time();
 BEGIN
     INSERT INTO iu_core.iu_command_record AS r
            (subject_id, record_id, template_collection_id, request_id, first_at, last_at,

@@ -10,7 +10,7 @@ BEGIN
     INSERT INTO iu_core.iu_core_config_history
            (config_key, action, actor, principal, reason, request_id, occurred_at, details)
     SELECT g.gate_key, 'window', w.actor, coalesce(w.principal, ''), coalesce(p_reasons[1], ''),
-           w.request_id, iu_core.fn_iu_now(),
+           w.request_id, iu_core.fn_iu_fact_time(),
            jsonb_build_object('operation_id', p_operation_id, 'instances', w.instances)
       FROM (VALUES ('iu_core.auto_instantiate_enabled'), ('iu_core.composer_enabled')) AS g(gate_key),
            (SELECT min(i.actor) AS actor, min(i.principal) AS principal,

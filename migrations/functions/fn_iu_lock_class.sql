@@ -9,7 +9,11 @@
 -- Apart from these, 718000 is the migration runner's, which can't ask for it here: it takes it
 -- alone, before this function exists.
 -- Before all of them comes the row of iu_operation of whoever runs or changes an operation.
--- Instance keys come last; they are not advisory locks but rows of iu_piece_collection.
+-- Behind the instance keys comes one more:
+--   outbound_routes  shared by whatever writes messages; exclusive by the drain that
+--           follows a change of routes, lanes or live routes
+-- Rows of deliveries are taken before those of their messages, in the order of their keys.
+-- Instance keys come last but for that; they are not advisory locks but rows of iu_piece_collection.
 -- Not STRICT: a CASE that is would be called instead of becoming part of the expression.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)
 RETURNS integer
@@ -19,5 +23,6 @@ AS $$
                         WHEN 'gate'   THEN 718100
                         WHEN 'actor'  THEN 718200
                         WHEN 'family' THEN 718300
+                        WHEN 'outbound_routes' THEN 718400
            END
 $$;

@@ -48,7 +48,7 @@ BEGIN
             v_left, p_operation.operation_id,
             (p_operation.parameters ->> 'release_keys')::boolean,
             (p_operation.parameters ->> 'acknowledge_delivered')::boolean,
-            p_operation.reason, p_operation.actor, iu_core.fn_iu_now());
+            p_operation.reason, p_operation.actor, iu_core.fn_iu_fact_time());
         EXIT WHEN v_blocked IS NULL;
         v_blockers := v_blockers || (v_blocked -> 'blockers');
         v_left := ARRAY(

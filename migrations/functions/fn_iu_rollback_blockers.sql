@@ -2,7 +2,8 @@
 -- What stands against removing these instances: {"blockers": [{instance_collection_id, reason}]},
 -- sorted; the first hundred, and blockers_omitted when there are more.
 --   edited     it no longer points to the composition that it was composed with
---   delivered  a message of it has left the system; not looked for when p_acknowledge_delivered
+--   delivered  a message of it has left the system, or may have: of an attempt that failed, or is on
+--              the wire, nobody can tell; not looked for when p_acknowledge_delivered
 -- Messages from before it was composed are of an earlier instance of the same key.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_rollback_blockers(
     p_ids uuid[], p_acknowledge_delivered boolean)
@@ -26,8 +27,12 @@ BEGIN
             ON g.instance_collection_id = o.subject_id
          WHERE NOT p_acknowledge_delivered
            AND o.subject_id = ANY (p_ids)
-           AND o.delivered_at IS NOT NULL
            AND o.created_at >= g.composed_at
+           AND (o.delivered_at IS NOT NULL OR EXISTS (
+                    SELECT FROM iu_core.iu_route_attempt AS a
+                     WHERE a.subject_id = o.subject_id
+                       AND a.outbox_id = o.outbox_id
+                       AND a.outcome IS DISTINCT FROM 'not_sent'))
     ), ranked AS (
         SELECT b.*, row_number() OVER (ORDER BY b.id, b.reason) AS place FROM blockers AS b
     )

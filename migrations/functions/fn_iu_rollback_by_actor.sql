@@ -70,7 +70,7 @@ BEGIN
         IF v_ids <> '{}' THEN
             v_refused := iu_core.fn_iu_rollback_remove(
                 v_ids, v_rollback, coalesce(p_release_keys, false), false, coalesce(p_reason, ''),
-                p_actor, iu_core.fn_iu_now());
+                p_actor, iu_core.fn_iu_fact_time());
             IF v_refused IS NOT NULL THEN
                 RETURN iu_core.fn_iu_refuse(v_command, 'rollback_blocked', v_refused,
                                             p_actor, p_principal, p_request_id);

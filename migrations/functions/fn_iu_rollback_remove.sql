@@ -10,12 +10,27 @@ RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
+    v_type      constant text := 'iu.template.instance_rolled_back';
     v_blockers  jsonb;
     v_templates uuid[];
     v_counts    bigint[];
     v_deleted   bigint;
+    v_last      jsonb;
 BEGIN
     BEGIN
+        -- Deliveries before messages, and in order, as whoever ends an attempt takes them.
+        PERFORM FROM iu_core.iu_route_delivery AS d
+          WHERE d.subject_id = ANY (p_ids)
+          ORDER BY d.subject_id, d.outbox_id, d.route_id
+            FOR NO KEY UPDATE;
+        -- Those on the wire, too: however they end, nothing follows from it.
+        UPDATE iu_core.iu_route_delivery AS d
+           SET state = 'cancelled', ended_at = p_now
+          FROM iu_core.iu_collection_template_instance_lineage AS g
+         WHERE d.subject_id = ANY (p_ids)
+           AND g.instance_collection_id = d.subject_id
+           AND d.created_at >= g.composed_at
+           AND d.state = 'pending';
         UPDATE iu_core.event_outbox AS o
            SET cancelled_at = p_now
           FROM iu_core.iu_collection_template_instance_lineage AS g
@@ -56,8 +71,11 @@ BEGIN
         ON g.instance_collection_id = l.instance_collection_id
      WHERE l.instance_collection_id = ANY (p_ids);
 
-    INSERT INTO iu_core.event_outbox (subject_id, created_at, domain, event_type, payload)
-    SELECT t.instance_collection_id, p_now, 'iu', 'iu.template.instance_rolled_back',
+    v_last := iu_core.fn_iu_outbox_sequences(p_ids);
+    INSERT INTO iu_core.event_outbox
+           (subject_id, created_at, sequence, domain, event_type, payload)
+    SELECT t.instance_collection_id, p_now,
+           1 + coalesce((v_last ->> t.instance_collection_id::text)::integer, 0), 'iu', v_type,
            jsonb_build_object(
                'instance_collection_id', t.instance_collection_id,
                'template_collection_id', t.template_collection_id,
@@ -71,6 +89,7 @@ BEGIN
       FROM iu_core.iu_instance_tombstone AS t
      WHERE t.instance_collection_id = ANY (p_ids)
        AND t.rollback_operation_id = p_rollback_operation_id;
+    PERFORM iu_core.fn_iu_outbox_fan_out(p_ids, v_type, p_now);
 
     DELETE FROM iu_core.iu_auto_instantiate_event_log AS l
      WHERE l.instance_collection_id = ANY (p_ids);

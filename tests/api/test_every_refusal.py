@@ -44,6 +44,8 @@ ELSEWHERE = {
     "event_source_not_found": "tests/api/test_event_sources.py",
     "signature_invalid": "tests/api/test_event_sources.py",
     "document_not_renderable": "tests/api/test_documents.py",
+    "outbound_route_not_found": "tests/api/test_delivering.py",
+    "outbound_route_disabled": "tests/api/test_delivering.py",
 }
 
 

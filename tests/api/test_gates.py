@@ -78,6 +78,7 @@ async def test_opening_and_closing(service: Service) -> None:
         "changed": True,
         "sealed": False,
         "leases_ended": 0,
+        "on_the_wire": None,
     }
     assert without(answer.json(), "at") == opened
     read = (await service.viewer.get(f"/gates/{COMPOSER}")).json()
@@ -170,6 +171,7 @@ async def test_all_gates_close_with_one_call_that_needs_no_body(
                 "changed": gate in (COMPOSER, DELIVERY),
                 "sealed": False,
                 "leases_ended": 0,
+                "on_the_wire": 0 if gate == DELIVERY else None,
             }
             for gate in ELEVEN
         ],
@@ -230,6 +232,7 @@ async def test_a_sealed_gate_is_opened_by_nobody_until_an_admin_unseals_it(
         "changed": True,
         "sealed": True,
         "leases_ended": 0,
+        "on_the_wire": None,
     }
     gate = (await service.viewer.get(path)).json()
     assert (gate["sealed"], gate["sealed_by"]) == (True, "admin-bot")
@@ -256,6 +259,7 @@ def sealed_document(*, changed: bool) -> dict[str, Any]:
         "changed": changed,
         "sealed": False,
         "leases_ended": 0,
+        "on_the_wire": None,
     }
 
 
@@ -399,6 +403,7 @@ async def test_a_closing_that_is_cut_off_while_draining_says_so(
                 "changed": True,
                 "sealed": False,
                 "leases_ended": 1,
+                "on_the_wire": None,
             }
         elif what == "all gates":
             answer = await service.operator.post("/gates/close-all")

@@ -130,6 +130,12 @@ def settings_of(populated: Populated, scope: str, tag: str | None, examples: int
             "checks.unsupported_method.enabled = false",
             "checks.allow_header_conformance.enabled = false",
         ]
+    # Never ends: tests/api/test_stream.py.
+    lines += [
+        "[[operations]]",
+        'include-operation-id = "stream_facts"',
+        "enabled = false",
+    ]
     # Of a batch each event is refused for itself.
     lines += [
         "[[operations]]",

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import CATALOGUE, main
 from app.refusals.conflicts import CONFLICTS
+from app.refusals.delivery import DELIVERY
 from app.refusals.events import EVENTS
 from app.refusals.gates import GATES
 from app.refusals.missing import MISSING
@@ -72,7 +73,7 @@ def test_the_module_writes_the_document_by_itself() -> None:
 
 
 def test_no_code_is_catalogued_twice() -> None:
-    groups = (CALLERS, INPUTS, MISSING, EVENTS, GATES, CONFLICTS, UNAVAILABLE)
+    groups = (CALLERS, INPUTS, MISSING, EVENTS, DELIVERY, GATES, CONFLICTS, UNAVAILABLE)
     assert [spec.code for group in groups for spec in group] == list(CATALOGUE)
 
 

@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from app.db.examined import EXAMINED
 from app.db.migrations import root
-from app.routers import instances_read, observability
+from app.routers import boundary, instances_read, observability
 
 TEXT = (Path(__file__).parents[2] / "docs" / "observability.md").read_text("utf-8")
 
@@ -30,11 +30,16 @@ def test_every_kind_of_finding_is_explained_and_no_other() -> None:
 
 
 def test_every_operation_is_there() -> None:
-    routes = [*instances_read.router.routes, *observability.router.routes]
-    paths = {route.path for route in routes if isinstance(route, APIRoute)}
-    assert len(paths) == 12
-    for path in paths:
-        assert f"`GET {path.replace('{instance_id}', '{id}')}`" in TEXT
+    routers = instances_read.router, observability.router, boundary.router
+    routes = [route for router in routers for route in router.routes]
+    operations = {
+        f"{method} {route.path.replace('{instance_id}', '{id}')}"
+        for route in routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert len(operations) == 15
+    assert [one for one in sorted(operations) if f"`{one}`" not in TEXT] == []
 
 
 def test_the_bound_that_it_names_is_the_one_there_is() -> None:

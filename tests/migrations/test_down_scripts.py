@@ -106,7 +106,8 @@ ROWS = {
         "checked_at, holds, counts, examined", "now(), true, '{\"pieces\": 0}', '{}'"
     ),
     "event_outbox": row(
-        "subject_id, created_at, domain, event_type, payload", f"{ID}, now(), 'iu', 't', '{{}}'"
+        "subject_id, outbox_id, created_at, domain, event_type, payload",
+        f"{ID}, {ID}, now(), 'iu', 't', '{{}}'",
     ),
     "iu_operation": row(
         "operation_id, created_at, updated_at, total, not_attempted, kind, principal, actor,"
@@ -133,6 +134,23 @@ ROWS = {
     "iu_event_result": row(
         "event_id, route_id, fired_at, outcome, template, suffix",
         f"{ID}, {ID}, now(), 'composed', 'tpl:wf:onboarding/v1', ''",
+    ),
+    "iu_outbound_route": row(
+        "route_id, route_name, enabled, event_type_pattern, endpoint, secrets, created_at,"
+        " updated_at, updated_by, reason",
+        f"{ID}, 'x', true, '*', 'https://x.example/', '{{x}}', now(), now(), 'x', ''",
+    ),
+    "iu_route_delivery": row(
+        "subject_id, outbox_id, route_id, created_at, due_at, sequence, period, event_type",
+        f"{ID}, {ID}, {ID}, now(), now(), 1, 1, 't'",
+    ),
+    "iu_route_attempt": row(
+        "subject_id, attempt_id, outbox_id, route_id, started_at, leased_until, attempt, worker",
+        f"{ID}, {ID}, {ID}, {ID}, now(), now(), 1, 'x'",
+    ),
+    "iu_route_dead_letter": row(
+        "subject_id, outbox_id, route_id, attempt_id, dead_at, attempts, event_type",
+        f"{ID}, {ID}, {ID}, {ID}, now(), 10, 't'",
     ),
 }
 

@@ -13,14 +13,21 @@ import os
 import subprocess
 import sys
 import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
+
+from app.db.bootstrap import bootstrap
 from app.db.embedded import EmbeddedPostgres
 from tests.support.databases import (
     SERVER_OPTIONS,
     Database,
     Server,
     cloned_database,
+    drop_database,
     ensure_template,
     superuser_of,
 )
@@ -41,6 +48,25 @@ def statements(database: Database) -> bytes:
         check=True,
     ).stdout
     return b"".join(line for line in dump.splitlines(keepends=True) if not line.startswith(b"\\"))
+
+
+@asynccontextmanager
+async def restored_database(
+    server: Server, superuser: asyncpg.Connection, dump: bytes
+) -> AsyncIterator[Database]:
+    """A database with what a dump has, restored as an operator would."""
+    database = server.database(f"t_{uuid.uuid4().hex}")
+    await superuser.execute(
+        f"CREATE DATABASE {database.name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+    )
+    try:
+        restoring = await asyncpg.connect(database.superuser_url)
+        await restoring.execute(dump.decode())
+        await restoring.close()
+        await bootstrap(server.superuser_url, database=database.name, passwords=server.passwords())
+        yield database
+    finally:
+        await drop_database(superuser, database.name)
 
 
 async def _filled(server: Server) -> bytes:

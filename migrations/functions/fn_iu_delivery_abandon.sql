@@ -1,0 +1,41 @@
+-- grant: owner only
+-- Ends the attempts whose lease is over: nothing was heard of them, and nobody can tell whether they
+-- arrived. Their messages are due by then; those whose last attempt it was are dead letters.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_delivery_abandon(p_now timestamptz)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    v_subjects uuid[];
+    v_attempts uuid[];
+    v_ended    iu_core.iu_ended_delivery[];
+BEGIN
+    WITH lost AS (
+        UPDATE iu_core.iu_route_attempt AS a
+           SET ended_at = p_now, outcome = 'abandoned', error = 'abandoned',
+               detail = 'nothing was heard of it until its lease was over'
+         WHERE a.ended_at IS NULL AND a.leased_until <= p_now
+        RETURNING a.subject_id, a.attempt_id)
+    SELECT array_agg(l.subject_id), array_agg(l.attempt_id) INTO v_subjects, v_attempts
+      FROM lost AS l;
+    IF v_subjects IS NULL THEN
+        RETURN;
+    END IF;
+    WITH ended AS (
+        UPDATE iu_core.iu_route_delivery AS d
+           SET state = 'dead', ended_at = p_now, attempt_id = NULL
+         WHERE d.subject_id = ANY (v_subjects)
+           AND d.attempt_id = ANY (v_attempts)
+           AND d.state = 'pending'
+           AND iu_core.fn_iu_delivery_pause(d.attempts, NULL) IS NULL
+        RETURNING d.*)
+    SELECT array_agg(ROW(e.subject_id, e.outbox_id, e.route_id, a.attempt_id, e.attempts, 'dead',
+                         e.event_type, NULL, true)::iu_core.iu_ended_delivery)
+      INTO v_ended
+      FROM ended AS e
+      JOIN iu_core.iu_route_attempt AS a
+        ON a.subject_id = e.subject_id AND a.outbox_id = e.outbox_id AND a.route_id = e.route_id
+       AND a.attempt_id = ANY (v_attempts);
+    PERFORM iu_core.fn_iu_delivery_note(v_ended, p_now);
+END
+$$;

@@ -1,0 +1,121 @@
+"""`factory deliver` as programs of their own: killed, beside each other, and stopped."""
+
+import asyncio
+import signal
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.api.test_delivering import Receiver, receiver
+from tests.support.commands import environment, hosting
+from tests.support.databases import Database
+from tests.support.delivery import facts, make_route, open_boundary
+from tests.support.gates import set_clock
+from tests.support.interleaving import DEADLINE, wait_until
+from tests.support.templates import Template, make_template
+
+__all__ = ["receiver"]
+
+
+@pytest.fixture
+async def template(owner: asyncpg.Connection, receiver: Receiver) -> Template:
+    """A template to compose from, and a way out to the receiver."""
+    await open_boundary(owner, "hr")
+    await make_route(owner, endpoint=receiver.url)
+    return await make_template(owner)
+
+
+@pytest.fixture
+def env(database: Database) -> dict[str, str]:
+    """What a deliverer is told."""
+    return environment(
+        FACTORY_DATABASE_URL=database.app_url,
+        FACTORY_DISPOSABLE_DATA="true",
+        FACTORY_DELIVERY_ALLOW="127.0.0.1/32",
+    )
+
+
+async def delivered(owner: asyncpg.Connection, count: int) -> None:
+    """Wait until so many messages are delivered."""
+
+    async def enough() -> bool:
+        found = await owner.fetchval(
+            "SELECT count(*) FROM iu_core.iu_route_delivery WHERE state = 'delivered'"
+        )
+        return bool(found == count)
+
+    await wait_until(enough, f"{count} messages are delivered")
+
+
+async def outcomes(owner: asyncpg.Connection) -> Counter[str]:
+    """How attempts ended."""
+    rows = await owner.fetch("SELECT outcome FROM iu_core.iu_route_attempt")
+    return Counter(row["outcome"] or "on the wire" for row in rows)
+
+
+async def test_what_a_killed_one_had_on_the_wire_is_sent_again(
+    owner: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    env: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """It was killed when the receiver had the message, and it had no answer."""
+    receiver.lets_go.clear()
+    await facts(owner, template)
+    with hosting("deliver", "--json", env=env, cwd=tmp_path) as program:
+        async with asyncio.timeout(DEADLINE):
+            await receiver.arrived.wait()
+        program.process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(program.wait)
+    assert await outcomes(owner) == {"on the wire": 1}
+    receiver.lets_go.set()
+    await set_clock(owner, timedelta(seconds=61))
+    with hosting("deliver", "--json", env=env, cwd=tmp_path) as program:
+        await delivered(owner, 1)
+        assert await asyncio.to_thread(program.stop) == 0
+    assert await outcomes(owner) == {"abandoned": 1, "delivered": 1}
+    first, again = [headers["webhook-id"] for headers, _ in receiver.came]
+    assert first == again
+
+
+async def test_several_share_the_work_and_send_each_message_once(
+    owner: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    env: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    with (
+        hosting("deliver", "--json", env=env, cwd=tmp_path),
+        hosting("deliver", "--json", env=env, cwd=tmp_path),
+    ):
+        for _ in range(3):
+            await facts(owner, template, 50)
+        await delivered(owner, 150)
+    assert await outcomes(owner) == {"delivered": 150}
+    sent = Counter(headers["webhook-id"] for headers, _ in receiver.came)
+    assert (len(sent), set(sent.values())) == (150, {1})
+
+
+async def test_one_that_is_stopped_ends_what_is_on_the_wire(
+    owner: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    env: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    receiver.lets_go.clear()
+    await facts(owner, template)
+    with hosting("deliver", env=env, cwd=tmp_path) as program:
+        async with asyncio.timeout(DEADLINE):
+            await receiver.arrived.wait()
+        program.process.send_signal(signal.SIGTERM)
+        await facts(owner, template)
+        receiver.lets_go.set()
+        assert await asyncio.to_thread(program.wait) == 0
+        assert "Stopped." in program.out
+    assert await outcomes(owner) == {"delivered": 1}

@@ -1,0 +1,183 @@
+"""The feed, look by look: nothing is told before all that is earlier can be, and none is missed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from app.db.engine import Database as Pool
+from app.services.feed import AT_A_TIME, MOST_BEHIND, Feed, place_of
+from tests.support.composing import Item, compose
+from tests.support.databases import Database, Server, open_connection
+from tests.support.mutation import take_out
+from tests.support.release_dump import restored_database, statements
+from tests.support.templates import Template, make_template, open_gates
+
+NUMBER_FIRST = "PERFORM pg_catalog.pg_current_xact_id();"
+
+
+@pytest.fixture
+async def template(owner: asyncpg.Connection) -> Template:
+    """A template, the gates of composing open."""
+    await open_gates(owner)
+    return await make_template(owner)
+
+
+@pytest.fixture
+async def feed(database: Database) -> AsyncIterator[Feed]:
+    """A feed that has looked once, so that it knows where it begins."""
+    pool = Pool(database.app_url)
+    feed = Feed(pool)
+    for _ in range(2):
+        await feed._look()
+    yield feed
+    await pool.close()
+
+
+@pytest.fixture
+def queue(feed: Feed) -> asyncio.Queue[bytes]:
+    """A listener's."""
+    queue: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+    feed._listeners.add(queue)
+    return queue
+
+
+def told(*portions: bytes) -> list[tuple[str, str]]:
+    """Of each instance that was composed its suffix, and the place to go on from."""
+    events = [event for one in portions for event in one.decode().split("\n\n") if event]
+    fields = [dict(line.split(": ", 1) for line in event.splitlines()) for event in events]
+    return [(json.loads(one["data"])["suffix"], one["id"]) for one in fields]
+
+
+def suffixes(queue: asyncio.Queue[bytes]) -> list[str]:
+    """What a listener was told since the last time."""
+    return [suffix for suffix, _ in told(*(queue.get_nowait() for _ in range(queue.qsize())))]
+
+
+async def look(feed: Feed, times: int = 2) -> None:
+    """Once to see which transactions there are, once to see that they are over."""
+    for _ in range(times):
+        await feed._look()
+
+
+async def test_a_fact_is_told_when_no_earlier_one_can_come_any_more(
+    feed: Feed,
+    queue: asyncio.Queue[bytes],
+    app_conn: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    template: Template,
+) -> None:
+    slow = app_conn.transaction()
+    await slow.start()
+    await compose(app_conn, Item(template.key, suffix="slow"))
+    await compose(owner, Item(template.key, suffix="quick"))
+    await look(feed, 5)
+    assert suffixes(queue) == []
+    await slow.commit()
+    await look(feed)
+    assert suffixes(queue) == ["slow", "quick"]
+    await look(feed)
+    assert suffixes(queue) == []
+
+
+async def test_who_only_reads_keeps_nobody_waiting(
+    feed: Feed,
+    queue: asyncio.Queue[bytes],
+    app_conn: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    template: Template,
+) -> None:
+    async with app_conn.transaction(isolation="repeatable_read", readonly=True):
+        await app_conn.fetch("SELECT * FROM iu_core.v_iu_instance")
+        await compose(owner, Item(template.key, suffix="a"))
+        await look(feed)
+        assert suffixes(queue) == ["a"]
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "guard taken out"])
+async def test_a_transaction_has_its_number_before_it_takes_its_time(
+    feed: Feed,
+    queue: asyncio.Queue[bytes],
+    app_conn: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    template: Template,
+    guarded: bool,
+) -> None:
+    """Between the two it could not be seen, and its fact would be missed."""
+    if not guarded:
+        await take_out(owner, "fn_iu_fact_time", NUMBER_FIRST)
+    async with owner.transaction():
+        at = await owner.fetchval("SELECT iu_core.fn_iu_fact_time()")
+        await look(feed)
+        assert feed._place is not None
+        assert (feed._place[0] < at) is guarded
+
+
+async def test_who_missed_something_is_told_it_and_joins_the_others(
+    feed: Feed, owner: asyncpg.Connection, template: Template
+) -> None:
+    first: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+    feed._listeners.add(first)
+    for suffix in "abc":
+        await compose(owner, Item(template.key, suffix=suffix))
+    await look(feed)
+    (_, after), *rest = told(first.get_nowait())
+    assert [suffix for suffix, _ in rest] == ["b", "c"]
+    place = place_of(after)
+    assert place is not None
+    late: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+    missed = [portion async for portion in feed._missed(place, late, lambda: False)]
+    assert told(*missed) == rest
+    await compose(owner, Item(template.key, suffix="d"))
+    await look(feed)
+    assert suffixes(late) == suffixes(first) == ["d"]
+
+
+async def test_a_place_holds_after_a_dump_and_a_restore(
+    feed: Feed,
+    queue: asyncio.Queue[bytes],
+    database: Database,
+    server: Server,
+    maintenance: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    template: Template,
+) -> None:
+    for suffix in "abc":
+        await compose(owner, Item(template.key, suffix=suffix))
+    await look(feed)
+    (_, after), *_ = told(queue.get_nowait())
+    place = place_of(after)
+    assert place is not None
+    async with restored_database(server, maintenance, statements(database)) as restored:
+        connection = await open_connection(restored, "owner")
+        await compose(connection, Item(template.key, suffix="d"))
+        await connection.close()
+        pool = Pool(restored.app_url)
+        there = Feed(pool)
+        await look(there)
+        missed = [portion async for portion in there._missed(place, asyncio.Queue(), lambda: False)]
+        await pool.close()
+    assert [suffix for suffix, _ in told(*missed)] == ["b", "c", "d"]
+
+
+async def test_more_than_is_read_at_once_is_told_in_portions(
+    feed: Feed, queue: asyncio.Queue[bytes], owner: asyncpg.Connection, template: Template
+) -> None:
+    count = AT_A_TIME + 20
+    await compose(owner, *(Item(template.key, suffix=str(number)) for number in range(count)))
+    await look(feed)
+    assert queue.qsize() == 2
+    assert sorted(suffixes(queue), key=int) == [str(number) for number in range(count)]
+
+
+async def test_who_is_too_slow_is_let_go(
+    feed: Feed, owner: asyncpg.Connection, template: Template
+) -> None:
+    slow: asyncio.Queue[bytes] = asyncio.Queue(1)
+    feed._listeners.add(slow)
+    for suffix in "ab":
+        await compose(owner, Item(template.key, suffix=suffix))
+        await look(feed)
+    assert (slow.qsize(), slow in feed._listeners) == (1, False)

@@ -115,7 +115,7 @@ async def stream_facts(
     """
     feed: Feed = request.app.state.feed
     after = place_of(last_event_id)
-    feed.refuse_more()
+    await feed.admit()
     return StreamingResponse(
         feed.listen(after, lambda: is_stopping(request.app) or not wants_body(request.scope)),
         media_type=EVENT_STREAM,

@@ -79,8 +79,12 @@ class Feed:
         self._known = asyncio.Event()
         self._catching_up = asyncio.Semaphore(MOST_CATCHING_UP)
 
-    def refuse_more(self) -> None:
-        """Refuse with `overloaded` where as many listen as can."""
+    async def admit(self) -> None:
+        """Refuse with `overloaded` where as many listen as can, or as a database that is away does.
+
+        Asked before the answer begins: a stream that has begun can only wait for the database.
+        """
+        await db.horizon(self._database)
         if self._count >= MOST_LISTENERS:
             raise Refusal(
                 "overloaded",

@@ -25,7 +25,7 @@ from app.db.migrations import migrate
 from tests.api.throwaway import assert_problem
 from tests.embedded.helpers import copy_of
 from tests.support.databases import SERVER_OPTIONS, Database, Server
-from tests.support.examples import ExampleRequest, example_requests
+from tests.support.examples import ENDLESS, ExampleRequest, example_requests
 from tests.support.http import Service, running_service
 from tests.support.interleaving import wait_until
 from tests.support.once import once
@@ -36,6 +36,9 @@ COMPOSE = "/instances/from-event"
 
 # What answers as ever: it needs no database.
 UNMOVED = {"livez", "metrics", "list_problems", "explain_problem"}
+
+LONGEST_ANSWER_S = 60.0
+"""An answer that takes longer never comes: nothing may wait for the database to return."""
 
 BODIES = {
     # The example's key has run out by now.
@@ -154,14 +157,15 @@ async def ready(service: Service) -> bool:
 
 
 async def send(service: Service, request: ExampleRequest) -> httpx.Response:
-    """The answer to one of the example requests."""
-    return await service.admin.request(
-        request.method,
-        request.path,
-        params=dict(request.query),
-        json=request.json,
-        headers={"If-Match": '"1"', "Content-Type": request.content_type},
-    )
+    """The answer to one of the example requests. TimeoutError if there never is one."""
+    async with asyncio.timeout(LONGEST_ANSWER_S):
+        return await service.admin.request(
+            request.method,
+            request.path,
+            params=dict(request.query),
+            json=request.json,
+            headers={"If-Match": '"1"', "Content-Type": request.content_type},
+        )
 
 
 async def test_without_its_database_every_operation_says_when_to_come_back(own: Own) -> None:
@@ -201,6 +205,8 @@ async def test_without_its_database_every_operation_says_when_to_come_back(own: 
     again = await service.admin.post(COMPOSE, json=known)
     assert (again.status_code, again.json()) == (200, composed | {"outcome": "idempotent_replay"})
     for request in requests:
+        if request.operation_id == ENDLESS:
+            continue
         answer = await send(service, request)
         assert answer.status_code < 500, f"{request}: {answer.status_code} {answer.text}"
 

@@ -4,7 +4,7 @@ import httpx
 
 from app.main import create_app
 from app.settings import Settings
-from tests.support.examples import example_requests
+from tests.support.examples import ENDLESS, example_requests
 from tests.support.populated import Populated
 
 OF_THE_STATE = {404, 409, 412, 428}
@@ -19,6 +19,8 @@ async def test_every_example_of_a_request_can_be_sent(populated: Populated) -> N
     async with httpx.AsyncClient(base_url=populated.url, headers=headers) as admin:
         refused = {}
         for request in example_requests(create_app(Settings())):
+            if request.operation_id == ENDLESS:
+                continue
             answer = await admin.request(
                 request.method,
                 request.path,

@@ -7,6 +7,9 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
+ENDLESS = "stream_facts"
+"""The operation whose answer never ends: tests/api/test_stream.py asks it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleRequest:

@@ -18,7 +18,7 @@ def documented() -> dict[str, tuple[str, str]]:
 def as_written(default: object) -> str:
     if default is None:
         return "unset"
-    if default == ():
+    if default in ((), ""):
         return "empty"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

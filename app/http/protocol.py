@@ -1,20 +1,26 @@
-"""HTTP itself, where a request is so malformed that it never becomes one.
+"""HTTP itself, where the server would answer by itself, or wait for a client that reads nothing.
 
-The server answers those by itself, in plain text; here they are problems like every other refusal.
-Given to uvicorn as `http=ProblemProtocol`.
+A request that is so malformed that it never becomes one is answered by the server in plain text;
+here it is a problem like every other refusal. Given to uvicorn as `http=ProblemProtocol`.
 """
 
 import json
+from typing import cast
 from uuid import uuid4
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.http.record import record_of
 from app.problems import problem_document
 from app.refusals.invalid import invalid_input
 from app.refusals.models import PROBLEM_MEDIA_TYPE
 
 log = structlog.get_logger(__name__)
+
+LAST_WORDS_S = 1.0
+"""That clients have to read the end of a stream, when the service stops."""
 
 
 class ProblemProtocol(HttpToolsProtocol):
@@ -37,6 +43,17 @@ class ProblemProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """Let what is being answered end, but for streams: they are cut off where they don't.
+
+        A client that does not read would hold the server up, and loses nothing that it can't ask
+        for again: a stream goes on from where it ended.
+        """
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and record_of(cast("Scope", cycle.scope)).is_stream:
+            self.loop.call_later(LAST_WORDS_S, self.transport.abort)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: an upgrade may be ignored (RFC 9110 §7.8), and nobody shall fill the log."""

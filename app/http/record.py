@@ -22,6 +22,8 @@ class RequestRecord:
     route: str | None = None
     code: str | None = None
     principal: str | None = None
+    is_stream: bool = False
+    """The answer goes on until somebody has enough of it."""
 
 
 def begin_record(scope: Scope, request_id: str, client_request_id: str | None) -> RequestRecord:

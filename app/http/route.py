@@ -131,9 +131,11 @@ class FactoryRoute(APIRoute):
             available = (*available, PROBLEM_JSON)
         read_body = self._body_reader(rules)
         template = self.path_format
+        is_stream = EVENT_STREAM in rules.produces
 
         async def checked(request: Request) -> Response:
-            record_of(request.scope).route = template
+            record = record_of(request.scope)
+            record.route, record.is_stream = template, is_stream
             if rules.chosen_by not in request.query_params:
                 check_accept(request.scope, available)
             check_address(request.scope, known_parameters)

@@ -3,16 +3,19 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 import pytest
 
-from tests.support.commands import environment, hosting
+from tests.support.commands import Hosting, environment, hosting
 from tests.support.composing import Item, compose
 from tests.support.databases import Database
 from tests.support.delivery import claim, finish, make_route, open_boundary
@@ -23,6 +26,7 @@ from tests.support.rollback import by_actor
 from tests.support.templates import Template, close_gates, make_template, open_gates
 
 STREAM = "/observability/stream"
+MANY = 12_000
 
 
 @dataclass(frozen=True)
@@ -172,27 +176,76 @@ async def test_what_is_no_place_is_refused(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_service_that_stops_ends_its_streams(
-    database: Database,
-    owner: asyncpg.Connection,
-    template: Template,
-    tmp_path: Path,
-    number: signal.Signals,
-) -> None:
-    key = await make_key(owner, "viewer")
+@pytest.fixture
+def serving(database: Database, tmp_path: Path) -> Iterator[Hosting]:
+    """A service as a program of its own."""
     env = environment(
         FACTORY_DATABASE_URL=database.app_url, FACTORY_DISPOSABLE_DATA="true", FACTORY_PORT="0"
     )
     with hosting("serve", "--json", env=env, cwd=tmp_path) as program:
-        async with (
-            client_at(program.document()["url"], key) as client,
-            Listener(client) as listener,
-        ):
+        yield program
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_service_that_stops_ends_its_streams(
+    serving: Hosting, owner: asyncpg.Connection, template: Template, number: signal.Signals
+) -> None:
+    key = await make_key(owner, "viewer")
+    async with (
+        client_at(serving.document()["url"], key) as client,
+        Listener(client) as listener,
+    ):
+        await compose(owner, Item(template.key))
+        assert (await listener.next()).kind == "composed"
+        stopping = asyncio.create_task(asyncio.to_thread(serving.stop, number))
+        with pytest.raises(AssertionError, match="has ended"):
+            await listener.next()
+        assert await stopping == 0
+    await close_gates(owner)
+
+
+@contextmanager
+def deaf_client(url: str, key: str, last: str) -> Iterator[None]:
+    """Who asks for all that it missed, and reads nothing of it."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((urlsplit(url).hostname, urlsplit(url).port))
+        client.sendall(
+            f"GET {STREAM} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
+            f"last-event-id: {last}\r\n\r\n".encode()
+        )
+        yield
+
+
+async def test_who_has_much_to_read_or_reads_nothing_does_not_hold_up_the_end(
+    serving: Hosting, owner: asyncpg.Connection, template: Template
+) -> None:
+    key = await make_key(owner, "viewer")
+    url = serving.document()["url"]
+    async with client_at(url, key) as client, AsyncExitStack() as clients:
+        async with Listener(client) as listener:
             await compose(owner, Item(template.key))
-            assert (await listener.next()).kind == "composed"
-            stopping = asyncio.create_task(asyncio.to_thread(program.stop, number))
-            with pytest.raises(AssertionError, match="has ended"):
-                await listener.next()
-            assert await stopping == 0
+            first = (await listener.next()).id
+        # 9 MB, of which the kernel keeps 4 for who does not read.
+        await owner.execute(
+            """INSERT INTO iu_core.iu_core_config_history
+                      (config_key, action, actor, principal, reason, occurred_at)
+               SELECT 'iu_core.composer_enabled', 'open', 'ops-anna', 'anna', repeat('x', 500),
+                      iu_core.fn_iu_fact_time()
+                 FROM generate_series(1, $1)""",
+            MANY,
+        )
+        for _ in range(3):
+            clients.enter_context(deaf_client(url, key, first))
+        async with Listener(client, first) as listener:
+            # They take turns, so the others have by now as much as they take.
+            await listener.take(MANY)
+        catching_up = [await clients.enter_async_context(Listener(client, first)) for _ in range(3)]
+        reading = asyncio.gather(
+            *(one.take(MANY + 1) for one in catching_up), return_exceptions=True
+        )
+        assert await asyncio.to_thread(serving.stop) == 0
+        assert all(isinstance(end, Exception) for end in await reading)
+    for trouble in ("timeout graceful shutdown exceeded", "Traceback"):
+        assert trouble not in serving.err
     await close_gates(owner)

@@ -1,6 +1,6 @@
 -- grant: owner only
--- The only writer of the command record: what was refused (p_outcome refused) or only tried
--- (dry_run). Arrays of one length; a NULL subject becomes a random one. Refusals at a closed gate
+-- The only writer of the command record: what was refused (p_outcome refused), only tried (dry_run),
+-- or done without a row of its own that tells who asked for it (done, with the code ok). Arrays of one length; a NULL subject becomes a random one. Refusals at a closed gate
 -- are counted in one row per actor, code, template and minute, so that a storm of them can't fill
 -- the disk. Written in sorted order, and before the counters.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_command_record_write(

@@ -4,7 +4,7 @@
 --   p_outbox_ids      their messages; NULL: all of the range
 --   p_from, p_to      when they died; NULL: from the first, to the last
 --   p_limit           how many at most
---   p_dry_run         (NULL is one, too) changes nothing, and counts
+--   p_dry_run         (NULL is one, too) changes nothing, and counts; what is none is recorded
 -- Answers {"status": "ok", "letters", "due"}: how many there are, and how many of these are due by it
 -- (or would be). Refuses with invalid_input, outbound_route_not_found, outbound_route_disabled.
 -- Locks: the route's row, the deliveries' rows.
@@ -49,9 +49,15 @@ BEGIN
                AND (p_from IS NULL OR l.dead_at >= p_from)
                AND (p_to IS NULL OR l.dead_at < p_to)) AS n;
     v_due := coalesce(cardinality(v_messages), 0);
-    IF p_dry_run IS FALSE AND v_due > 0 THEN
+    IF p_dry_run IS FALSE THEN
         v_due := iu_core.fn_iu_delivery_due(
             p_route_id, v_subjects, v_messages, p_actor, iu_core.fn_iu_now());
+        PERFORM iu_core.fn_iu_command_record_write(
+            v_command, ARRAY['done'], ARRAY['ok'], ARRAY[NULL::uuid], ARRAY[NULL::uuid],
+            ARRAY[p_actor], ARRAY[p_principal], ARRAY[p_request_id],
+            ARRAY[jsonb_build_object(
+                'route', p_route_id, 'reason', p_reason, 'from', p_from, 'to', p_to,
+                'messages', p_outbox_ids, 'letters', v_letters, 'due', v_due)]);
     END IF;
     RETURN jsonb_build_object('status', 'ok', 'letters', v_letters, 'due', v_due);
 END

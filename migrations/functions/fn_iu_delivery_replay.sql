@@ -6,7 +6,7 @@
 --   p_delivered       also those that it has delivered already
 --   p_after_at, p_after_id  the last message of the call before; NULL: the first call
 --   p_limit           how many it looks at
---   p_dry_run         (NULL is one, too) changes nothing, and counts
+--   p_dry_run         (NULL is one, too) changes nothing, and counts; what is none is recorded
 -- Answers {"status": "ok", "messages", "due", "after_at", "after_id"}: how many it looked at, how many
 -- are due by it (or would be), and the place where to go on; NULL: that was all. Refuses with
 -- invalid_input, outbound_route_not_found, outbound_route_disabled.
@@ -68,9 +68,16 @@ BEGIN
              ORDER BY o.created_at, o.outbox_id
              LIMIT p_limit) AS m;
     v_due := coalesce(cardinality(v_messages), 0);
-    IF p_dry_run IS FALSE AND v_due > 0 THEN
+    IF p_dry_run IS FALSE THEN
         v_due := iu_core.fn_iu_delivery_due(
             p_route_id, v_subjects, v_messages, p_actor, v_now);
+        PERFORM iu_core.fn_iu_command_record_write(
+            v_command, ARRAY['done'], ARRAY['ok'], ARRAY[NULL::uuid], ARRAY[NULL::uuid],
+            ARRAY[p_actor], ARRAY[p_principal], ARRAY[p_request_id],
+            ARRAY[jsonb_build_object(
+                'route', p_route_id, 'reason', p_reason, 'from', p_from, 'to', p_to,
+                'event_type', p_event_type, 'delivered', p_delivered, 'after_at', p_after_at,
+                'messages', v_looked, 'due', v_due)]);
     END IF;
     RETURN jsonb_build_object(
         'status', 'ok', 'messages', v_looked, 'due', v_due,

@@ -19,9 +19,22 @@ BEGIN
                 HINT = 'Back the database up and empty the table first, if its rows may really go.';
         END IF;
     END LOOP;
+    LOCK TABLE iu_core.iu_command_record IN ACCESS EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM iu_core.iu_command_record AS d WHERE d.outcome = 'done') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'PF409',
+            MESSAGE = 'iu_core.iu_command_record still tells what was sent again',
+            HINT = 'Back the database up and delete the records that are done, if they may go.';
+    END IF;
 END
 $$;
 
+ALTER TABLE iu_core.iu_command_record
+    DROP CONSTRAINT iu_command_record_outcome_check,
+    ADD CONSTRAINT iu_command_record_outcome_check
+        CHECK (outcome IN ('refused', 'dry_run'));
+COMMENT ON COLUMN iu_core.iu_command_record.code IS
+    'the refusal''s code; for a dry run what it would have been';
 DROP TYPE iu_core.iu_ended_delivery;
 DROP TYPE iu_core.iu_due_delivery;
 DROP TYPE iu_core.iu_claimed_delivery;

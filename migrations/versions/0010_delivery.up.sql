@@ -149,6 +149,18 @@ CREATE TABLE iu_core.iu_route_dead_letter (
 COMMENT ON COLUMN iu_core.iu_route_dead_letter.attempt_id IS 'the last, with the last answer';
 CREATE INDEX iu_route_dead_letter_by_time ON iu_core.iu_route_dead_letter (dead_at, outbox_id, route_id);
 
+-- What is sent again leaves no row of its own that tells who asked for it. The program before this one
+-- reads records by their outcome, and passes over those that are done.
+ALTER TABLE iu_core.iu_command_record
+    -- squawk-ignore ban-drop-constraint
+    DROP CONSTRAINT iu_command_record_outcome_check,
+    ADD CONSTRAINT iu_command_record_outcome_check
+        CHECK (outcome IN ('refused', 'dry_run', 'done')) NOT VALID;
+-- squawk-ignore constraint-missing-not-valid
+ALTER TABLE iu_core.iu_command_record VALIDATE CONSTRAINT iu_command_record_outcome_check;
+COMMENT ON COLUMN iu_core.iu_command_record.code IS
+    'the refusal''s code; for a dry run what it would have been; ok: it was done';
+
 -- What the stream of facts reads by time. (Instances and refusals have such indexes.)
 CREATE INDEX iu_instance_tombstone_by_rollback_time ON iu_core.iu_instance_tombstone
     (rolled_back_at, instance_collection_id);

@@ -1,5 +1,5 @@
 -- grant: iu_app, iu_reader
--- What was refused, and what was only tried. Refusals at a closed gate are one row per actor, code,
+-- What was refused, what was only tried, and what was sent again. Refusals at a closed gate are one row per actor, code,
 -- template and minute; occurrences counts them, and last_at moves on with the last of them.
 CREATE OR REPLACE VIEW iu_core.v_iu_command_record AS
 SELECT d.record_id,

@@ -312,3 +312,14 @@ async def test_a_refused_downgrade_leaves_the_functions_and_views_too(
         ):
             await downgrade(whole.owner_url, "base")
         assert await catalog_dump(whole) == before
+
+
+async def test_a_downgrade_does_not_forget_what_was_sent_again(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(
+        "INSERT INTO iu_core.iu_command_record (subject_id, first_at, last_at, command, outcome,"
+        f" code) VALUES ({ID}, now(), now(), 'replay_messages', 'done', 'ok')"
+    )
+    with pytest.raises(DowngradeRefused, match="still tells what was sent again"):
+        await downgrade(database.owner_url, "0009")

@@ -76,14 +76,19 @@ async def lane(owner: asyncpg.Connection, event_type: str, lane: str) -> None:
 
 
 async def replay(
-    connection: asyncpg.Connection, route_id: UUID, *, delivered: bool = False
+    connection: asyncpg.Connection,
+    route_id: UUID,
+    *,
+    delivered: bool = False,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """What fn_iu_delivery_replay answers for all that was ever written."""
     answer: dict[str, Any] = await connection.fetchval(
         "SELECT iu_core.fn_iu_delivery_replay($1, '-infinity', 'infinity', NULL, $2, NULL, NULL,"
-        " 10000, false, 'test', 'ops-anna', 'test', gen_random_uuid())",
+        " 10000, $3, 'test', 'ops-anna', 'test', gen_random_uuid())",
         route_id,
         delivered,
+        dry_run,
     )
     return answer
 

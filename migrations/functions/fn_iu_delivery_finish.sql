@@ -20,8 +20,15 @@ DECLARE
     v_now   timestamptz := iu_core.fn_iu_fact_time();
     v_ended iu_core.iu_ended_delivery[];
 BEGIN
+    -- And what waits for them: whoever is putting that off is waited for, and undone below.
     PERFORM FROM iu_core.iu_route_delivery AS d
-      WHERE d.subject_id = ANY (p_subject_ids) AND d.attempt_id = ANY (p_attempt_ids)
+      WHERE d.subject_id = ANY (p_subject_ids)
+        AND (d.attempt_id = ANY (p_attempt_ids)
+             OR (d.state = 'pending' AND d.attempts = 0 AND EXISTS (
+                     SELECT FROM iu_core.iu_route_delivery AS e
+                      WHERE e.subject_id = d.subject_id
+                        AND e.route_id = d.route_id
+                        AND e.attempt_id = ANY (p_attempt_ids))))
       ORDER BY d.subject_id, d.outbox_id, d.route_id
         FOR NO KEY UPDATE;
     UPDATE iu_core.iu_route_attempt AS a

@@ -20,6 +20,7 @@ from tests.support.delivery import (
     open_boundary,
     put_route,
     replay,
+    tell_more,
 )
 from tests.support.gates import set_clock
 from tests.support.rollback import Selectors, apply, by_actor, plan
@@ -149,20 +150,7 @@ async def test_messages_of_one_instance_leave_in_their_order(
 ) -> None:
     await make_route(app_conn)
     (instance,) = await facts(owner, template)
-    await owner.execute(
-        """WITH next AS (
-               INSERT INTO iu_core.event_outbox
-                      (subject_id, created_at, sequence, domain, event_type, payload)
-               VALUES ($1, now(), 2, 'iu', $2, '{}') RETURNING *)
-           INSERT INTO iu_core.iu_route_delivery
-                  (subject_id, outbox_id, route_id, created_at, due_at, sequence, period,
-                   event_type)
-           SELECT n.subject_id, n.outbox_id, r.route_id, now(), now(), n.sequence, r.period,
-                  n.event_type
-             FROM next AS n, iu_core.iu_outbound_route AS r""",
-        instance,
-        ROLLED_BACK,
-    )
+    await tell_more(owner, [instance], 2)
     (first,) = await claim(app_conn)
     assert first["sequence"] == 1
     assert await finish(app_conn, [first], "failed", 500, "answered") == ["pending"]
@@ -560,3 +548,18 @@ async def test_what_waits_for_another_is_due_when_that_ends(
     assert await claim(app_conn) == []  # and the third is put off, until the lease is over
     assert await finish(app_conn, [second]) == ["delivered"]
     assert [one["sequence"] for one in await claim(app_conn)] == [3]
+
+
+async def test_what_waits_does_not_stand_in_the_way_of_what_it_waits_for(
+    app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
+) -> None:
+    await make_route(app_conn)
+    await tell_more(owner, await facts(owner, template, 50), 4)
+    # The first are done, and the second are due later than what waits for them.
+    await owner.execute(
+        """UPDATE iu_core.iu_route_delivery
+              SET state = CASE WHEN sequence = 1 THEN 'delivered' ELSE state END,
+                  due_at = CASE WHEN sequence = 2 THEN now() ELSE now() - interval '1 min' END"""
+    )
+    claimed = await claim(app_conn, most=10)
+    assert [one["sequence"] for one in claimed] == [2] * 10

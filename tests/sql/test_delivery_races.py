@@ -8,7 +8,15 @@ import asyncpg
 import pytest
 
 from tests.support.composing import Item, compose
-from tests.support.delivery import claim, facts, finish, make_route, open_boundary, put_route
+from tests.support.delivery import (
+    claim,
+    facts,
+    finish,
+    make_route,
+    open_boundary,
+    put_route,
+    tell_more,
+)
 from tests.support.interleaving import racing
 from tests.support.mutation import take_out
 from tests.support.rollback import by_actor
@@ -16,6 +24,7 @@ from tests.support.templates import Template, make_template
 
 DRAIN = "SELECT iu_core.fn_iu_outbound_routes_drain()"
 FAN_OUT_LOCK = "PERFORM iu_core.fn_iu_lock('outbound_routes', ARRAY['outbound_routes'], true);"
+WAITING_LOCK = "d.state = 'pending' AND d.attempts = 0 AND EXISTS ("
 
 either_way = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "guard taken out"])
 
@@ -191,3 +200,32 @@ async def test_a_claim_passes_over_what_is_being_rolled_back(
     assert await claim(second) == []
     await rolling_back.commit()
     assert [one["sequence"] for one in await claim(second)] == [2]
+
+
+@either_way
+async def test_what_is_put_off_while_what_it_waits_for_ends_is_due_all_the_same(
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+    guarded: bool,
+) -> None:
+    """Whoever ends the first waits for whoever puts the second off, and makes it due then."""
+    if not guarded:
+        await take_out(owner, "fn_iu_delivery_finish", WAITING_LOCK, "false AND EXISTS (")
+    await make_route(app_conn)
+    await tell_more(owner, await facts(owner, template), 2)
+    first = await claim(app_conn)
+    await owner.execute("UPDATE iu_core.iu_route_delivery SET due_at = now() WHERE sequence = 2")
+    putting_off = second.transaction()
+    await putting_off.start()
+    assert await claim(second) == []
+    async with racing(observer, app_conn, finish(app_conn, first)) as late:
+        if guarded:
+            await late.blocked(by=second)
+        else:
+            await late.result()
+        await putting_off.commit()
+        await late.result()
+    assert [one["sequence"] for one in await claim(app_conn)] == ([2] if guarded else [])

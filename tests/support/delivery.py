@@ -66,6 +66,27 @@ async def facts(connection: asyncpg.Connection, template: Template, count: int =
     return [answer["instance_collection_id"] for answer in answers]
 
 
+async def tell_more(owner: asyncpg.Connection, instances: list[UUID], last: int) -> None:
+    """More messages about each instance, from its second to its last, for every route."""
+    await owner.execute(
+        """WITH next AS (
+               INSERT INTO iu_core.event_outbox
+                      (subject_id, created_at, sequence, domain, event_type, payload)
+               SELECT i.id, now(), n, 'iu', $2, '{}'
+                 FROM unnest($1::uuid[]) AS i(id), generate_series(2, $3) AS n
+               RETURNING *)
+           INSERT INTO iu_core.iu_route_delivery
+                  (subject_id, outbox_id, route_id, created_at, due_at, sequence, period,
+                   event_type)
+           SELECT n.subject_id, n.outbox_id, r.route_id, now(), now(), n.sequence, r.period,
+                  n.event_type
+             FROM next AS n, iu_core.iu_outbound_route AS r""",
+        instances,
+        ROLLED_BACK,
+        last,
+    )
+
+
 async def lane(owner: asyncpg.Connection, event_type: str, lane: str) -> None:
     """Open or close the lane of one type, as the owner."""
     await owner.execute(

@@ -12,7 +12,7 @@ import pytest
 from tests.api.test_delivering import Receiver, receiver
 from tests.support.commands import environment, hosting
 from tests.support.databases import Database
-from tests.support.delivery import facts, make_route, open_boundary
+from tests.support.delivery import facts, make_route, open_boundary, put_route
 from tests.support.gates import set_clock
 from tests.support.interleaving import DEADLINE, wait_until
 from tests.support.templates import Template, make_template
@@ -77,6 +77,83 @@ async def test_what_a_killed_one_had_on_the_wire_is_sent_again(
     with hosting("deliver", "--json", env=env, cwd=tmp_path) as program:
         await delivered(owner, 1)
         assert await asyncio.to_thread(program.stop) == 0
+    assert await outcomes(owner) == {"abandoned": 1, "delivered": 1}
+    first, again = [headers["webhook-id"] for headers, _ in receiver.came]
+    assert first == again
+
+
+async def test_what_a_killed_one_had_not_sent_yet_is_sent_once(
+    owner: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    env: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """It was killed while the two were still shaking hands, which its endpoint never does."""
+    connected = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    route = await owner.fetchval("SELECT route_id FROM iu_core.v_iu_outbound_route")
+    await put_route(owner, route_id=route, endpoint=f"https://127.0.0.1:{port}/hook")
+    await facts(owner, template)
+    async with server:
+        with hosting("deliver", "--json", env=env, cwd=tmp_path) as program:
+            async with asyncio.timeout(DEADLINE):
+                await connected.wait()
+            program.process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(program.wait)
+    assert await outcomes(owner) == {"on the wire": 1}
+    await put_route(owner, route_id=route, endpoint=receiver.url)
+    await set_clock(owner, timedelta(seconds=61))
+    with hosting("deliver", "--json", env=env, cwd=tmp_path):
+        await delivered(owner, 1)
+    assert await outcomes(owner) == {"abandoned": 1, "delivered": 1}
+    assert len(receiver.came) == 1
+
+
+async def test_what_a_killed_one_had_not_written_down_yet_is_sent_again(
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    env: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """It was killed, with its connections, when it had the answer and waited to write it down."""
+    receiver.lets_go.clear()
+    await facts(owner, template)
+
+    async def writing() -> list[int]:
+        rows = await observer.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))",
+            owner.get_server_pid(),
+        )
+        return [row["pid"] for row in rows]
+
+    async def waits() -> bool:
+        return bool(await writing())
+
+    with hosting("deliver", "--json", env=env, cwd=tmp_path) as program:
+        async with asyncio.timeout(DEADLINE):
+            await receiver.arrived.wait()
+        async with owner.transaction():
+            await owner.execute("SELECT FROM iu_core.iu_route_delivery FOR UPDATE")
+            receiver.lets_go.set()
+            await wait_until(waits, "the answer is to be written down")
+            program.process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(program.wait)
+            for pid in await writing():
+                assert await observer.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
+    assert await outcomes(owner) == {"on the wire": 1}
+    await set_clock(owner, timedelta(seconds=61))
+    with hosting("deliver", "--json", env=env, cwd=tmp_path):
+        await delivered(owner, 1)
     assert await outcomes(owner) == {"abandoned": 1, "delivered": 1}
     first, again = [headers["webhook-id"] for headers, _ in receiver.came]
     assert first == again

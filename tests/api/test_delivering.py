@@ -22,10 +22,12 @@ OTHER_SECRET = "whsec_" + "QUJD" * 10
 
 @dataclass
 class Receiver:
-    """An endpoint: what came, and what it answers."""
+    """An endpoint: what came, and what it answers, and when: where it waits, until it is let go."""
 
     url: str = ""
     status: int = 204
+    waits_at: str = ""
+    """The beginning of the paths at which it waits."""
     came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     lets_go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -34,14 +36,15 @@ class Receiver:
         """Answer requests until the client goes."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode().split("\r\n")[1:-2]
+                request, *lines = head.decode().split("\r\n")[:-2]
                 headers = {
                     name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
                 }
                 body = await reader.readexactly(int(headers["content-length"]))
                 self.came.append((headers, body))
                 self.arrived.set()
-                await self.lets_go.wait()
+                if request.split(" ")[1].startswith(self.waits_at):
+                    await self.lets_go.wait()
                 writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % self.status)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

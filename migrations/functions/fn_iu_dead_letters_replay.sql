@@ -7,7 +7,7 @@
 --   p_dry_run         (NULL is one, too) changes nothing, and counts; what is none is recorded
 -- Answers {"status": "ok", "letters", "due"}: how many there are, and how many of these are due by it
 -- (or would be). Refuses with invalid_input, outbound_route_not_found, outbound_route_disabled.
--- Locks: the route's row, the deliveries' rows.
+-- Locks: the route's row; the actors of the messages (shared); the deliveries' rows.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_dead_letters_replay(
     p_route_id uuid, p_outbox_ids uuid[], p_from timestamptz, p_to timestamptz, p_limit integer,
     p_dry_run boolean, p_reason text, p_actor text, p_principal text, p_request_id uuid)

@@ -8,8 +8,15 @@ RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    v_made bigint;
+    v_actors text[];
+    v_made   bigint;
 BEGIN
+    -- A rollback that is under way is waited for, so that what it takes back is known below.
+    SELECT array_agg(DISTINCT o.payload ->> 'actor') INTO v_actors
+      FROM unnest(p_subject_ids, p_outbox_ids) AS u(subject_id, outbox_id)
+      JOIN iu_core.event_outbox AS o
+        ON o.subject_id = u.subject_id AND o.outbox_id = u.outbox_id;
+    PERFORM iu_core.fn_iu_lock('actor', v_actors, true);
     INSERT INTO iu_core.iu_route_delivery AS d
            (subject_id, outbox_id, route_id, created_at, due_at, sequence, period, event_type)
     SELECT o.subject_id, o.outbox_id, p_route_id, o.created_at, p_now, o.sequence, r.period,

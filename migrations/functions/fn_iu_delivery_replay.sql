@@ -10,7 +10,7 @@
 -- Answers {"status": "ok", "messages", "due", "after_at", "after_id"}: how many it looked at, how many
 -- are due by it (or would be), and the place where to go on; NULL: that was all. Refuses with
 -- invalid_input, outbound_route_not_found, outbound_route_disabled.
--- Locks: the route's row, the deliveries' rows.
+-- Locks: the route's row; the actors of the messages (shared); the deliveries' rows.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_delivery_replay(
     p_route_id uuid, p_from timestamptz, p_to timestamptz, p_event_type text, p_delivered boolean,
     p_after_at timestamptz, p_after_id uuid, p_limit integer, p_dry_run boolean, p_reason text,

@@ -4,7 +4,8 @@
 --   event_rules  shared by taking events in; exclusive by whatever changes types, routes or what
 --           is done with unknown types
 --   gate    shared by whoever a gate guards; exclusive only by the drain that follows a closing
---   actor   shared by composing, and by the plan of a rollback; exclusive by the rollback
+--   actor   shared by composing, by the plan of a rollback, and by whatever sends messages again;
+--           exclusive by the rollback
 --   family  shared by composing; exclusive by whatever changes a version chain
 -- Apart from these, 718000 is the migration runner's, which can't ask for it here: it takes it
 -- alone, before this function exists.

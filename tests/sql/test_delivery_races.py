@@ -15,6 +15,7 @@ from tests.support.delivery import (
     make_route,
     open_boundary,
     put_route,
+    replay,
     tell_more,
 )
 from tests.support.interleaving import racing
@@ -24,6 +25,7 @@ from tests.support.templates import Template, make_template
 
 DRAIN = "SELECT iu_core.fn_iu_outbound_routes_drain()"
 FAN_OUT_LOCK = "PERFORM iu_core.fn_iu_lock('outbound_routes', ARRAY['outbound_routes'], true);"
+ACTORS_LOCK = "PERFORM iu_core.fn_iu_lock('actor', v_actors, true);"
 WAITING_LOCK = "d.state = 'pending' AND d.attempts = 0 AND EXISTS ("
 
 either_way = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "guard taken out"])
@@ -229,3 +231,30 @@ async def test_what_is_put_off_while_what_it_waits_for_ends_is_due_all_the_same(
         await putting_off.commit()
         await late.result()
     assert [one["sequence"] for one in await claim(app_conn)] == ([2] if guarded else [])
+
+
+@either_way
+async def test_a_replay_waits_for_a_rollback_and_sends_nothing_that_it_took_back(
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+    guarded: bool,
+) -> None:
+    if not guarded:
+        await take_out(owner, "fn_iu_delivery_due", ACTORS_LOCK)
+    await facts(owner, template)
+    route = await make_route(app_conn)  # it was never given the first message
+    rolling_back = app_conn.transaction()
+    await rolling_back.start()
+    assert (await by_actor(app_conn, "hr-bot"))["status"] == "ok"
+    async with racing(observer, second, replay(second, route)) as replaying:
+        if guarded:
+            await replaying.blocked()
+            await rolling_back.commit()
+        answer = await replaying.result()
+    if not guarded:
+        await rolling_back.commit()
+    left = [one["sequence"] for one in await claim(app_conn)]
+    assert (answer["due"], left) == ((0, [2]) if guarded else (1, [1]))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -16,6 +17,7 @@ from app.db.startup_check import startup_check
 from app.documents.renderer import Renderer
 from app.errors import StartupError
 from app.http.authentication import Authentication
+from app.http.last_resort import is_stopping
 from app.http.stack import add_innermost_layers, add_outer_layers
 from app.jwt_tokens import token_verifier
 from app.metrics import Metrics
@@ -157,7 +159,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     book = app.state.rule_book = RuleBook(database)
     app.state.metrics.watch(database.pool_status, coalescer.status)
     app.state.watchers = Watchers()
-    feed = app.state.feed = Feed(database)
+    feed = app.state.feed = Feed(database, partial(is_stopping, app))
     renderer = app.state.renderer = Renderer()
     runner = app.state.runner = OperationRunner(database, app.state.metrics, schemas)
     runner.start()

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from app.dependencies import DatabaseDep
-from app.http.last_resort import is_stopping
 from app.http.methods import wants_body
 from app.http.route import EVENT_STREAM, FactoryRoute, produces
 from app.problems import refusals
@@ -117,7 +116,7 @@ async def stream_facts(
     after = place_of(last_event_id)
     await feed.admit()
     return StreamingResponse(
-        feed.listen(after, lambda: is_stopping(request.app) or not wants_body(request.scope)),
+        feed.listen(after) if wants_body(request.scope) else iter(()),
         media_type=EVENT_STREAM,
         headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
     )

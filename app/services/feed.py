@@ -10,26 +10,33 @@ first what it missed. What one reads is written for all of them once.
 """
 
 import asyncio
-import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 
 from app.db import facts as db
 from app.db.engine import Database
 from app.db.facts import Place
-from app.db.rows import Row
 from app.errors import Refusal
-from app.paging import Keyset
+from app.refusals.invalid import invalid_input
+from app.refusals.members import InvalidField
 from app.refusals.unavailable import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 0.05
-"""Between two looks, while anybody listens. A fact is told after two of them, or three."""
+POLL_S = 0.075
+"""Between two portions, while anybody listens."""
+
+SETTLE_S = 0.015
+"""Between two looks at which transactions are running: until those are over that were, mostly."""
+
+MOST_SETTLING = 5
+"""Looks, until a transaction that lasts is waited for between portions."""
 
 TROUBLE_S = 1.0
 """Between two looks while the database can't be asked."""
@@ -49,31 +56,54 @@ MOST_CATCHING_UP = 2
 
 MOST_LISTENERS = 500
 
+PACE_S = 0.001
+"""For each listener between two portions: what many listen to is told less often, in larger ones,
+so that telling takes a twentieth of a core however many listen."""
+
 STILL_THERE_S = 15.0
 """Until a comment says that nothing has happened."""
 
-LOOK_AROUND_S = 0.5
-"""Between two looks whether the service stops."""
-
-_PLACES = Keyset("facts", (datetime, str))
+_PLACE = re.compile(r"\d{4}(-\d\d){2}T(\d\d:){2}\d\d(\.\d+)?Z/[a-z_]+-[0-9a-f-]+")
+_END = b""
+"""After it comes nothing."""
 
 
 def place_of(last_event_id: str | None) -> Place | None:
     """The place that `Last-Event-ID` names. Refuses with `invalid_input` what is none."""
-    position = _PLACES.position(last_event_id)
-    return None if position is None else (position[0], position[1])
+    if last_event_id is None:
+        return None
+    if not _PLACE.fullmatch(last_event_id):
+        raise _no_place()
+    at, _, fact_id = last_event_id.partition("/")
+    try:
+        return datetime.fromisoformat(at), fact_id
+    except ValueError as error:
+        raise _no_place() from error
+
+
+def _no_place() -> Refusal:
+    detail = "is no id of this stream"
+    return invalid_input(
+        [InvalidField(location="header", pointer="/last-event-id", rule="place", detail=detail)]
+    )
 
 
 class Feed:
-    """Reads facts while anybody listens. One for a process, to be closed at its end."""
+    """Reads facts while anybody listens. One for a process, to be closed at its end.
 
-    def __init__(self, database: Database) -> None:
+    It ends what it tells when `is_stopping` says so.
+    """
+
+    def __init__(self, database: Database, is_stopping: Callable[[], bool]) -> None:
         self._database = database
+        self._is_stopping = is_stopping
         self._listeners: set[asyncio.Queue[bytes]] = set()
         self._count = 0
         self._reading: asyncio.Task[None] | None = None
         self._asked: deque[tuple[datetime, frozenset[str]]] = deque()
         """When it was asked how far facts can be read, and what was running then."""
+        self._until: datetime | None = None
+        """Up to here none can be missing any more."""
         self._place: Place | None = None
         """Up to here everything was told; None: nothing is known yet."""
         self._known = asyncio.Event()
@@ -92,10 +122,8 @@ class Feed:
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
-    async def listen(
-        self, after: Place | None, is_over: Callable[[], bool]
-    ) -> AsyncIterator[bytes]:
-        """Server-sent events, from a place or from now on, until it is over."""
+    async def listen(self, after: Place | None) -> AsyncIterator[bytes]:
+        """Server-sent events, from a place or from now on, until the service stops."""
         queue: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
         self._count += 1
         if self._reading is None:
@@ -106,9 +134,10 @@ class Feed:
                 self._listeners.add(queue)
             yield b": listening\n\n"
             if after is not None:
-                async for portion in self._missed(after, queue, is_over):
+                async for portion in self._missed(after, queue):
                     yield portion
-            async for portion in self._live(queue, is_over):
+            # Whoever was too slow is none any more, and neither is anybody when the service stops.
+            while queue in self._listeners and (portion := await queue.get()):
                 yield portion
         finally:
             self._count -= 1
@@ -121,27 +150,9 @@ class Feed:
             with suppress(asyncio.CancelledError):
                 await self._reading
 
-    async def _live(
-        self, queue: asyncio.Queue[bytes], is_over: Callable[[], bool]
-    ) -> AsyncIterator[bytes]:
-        silent = 0.0
-        while not is_over() and queue in self._listeners:
-            try:
-                async with asyncio.timeout(LOOK_AROUND_S):
-                    portion = await queue.get()
-            except TimeoutError:
-                silent += LOOK_AROUND_S
-                if silent < STILL_THERE_S:
-                    continue
-                portion = b": still here\n\n"
-            silent = 0.0
-            yield portion
-
-    async def _missed(
-        self, after: Place, queue: asyncio.Queue[bytes], is_over: Callable[[], bool]
-    ) -> AsyncIterator[bytes]:
+    async def _missed(self, after: Place, queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
         """What happened behind a place, up to where all others are; then it is one of them."""
-        while not is_over():
+        while not self._is_stopping():
             told = self._place
             if told is None or told < after:
                 # Of another process that is further, or while nothing can be read.
@@ -162,40 +173,66 @@ class Feed:
                 return
 
     async def _read(self) -> None:
+        clock = asyncio.get_running_loop().time
+        told_at = clock()
         try:
-            while self._count:
+            while self._count and not self._is_stopping():
                 try:
-                    await self._look()
+                    await self._settle()
+                    if await self._tell_facts():
+                        told_at = clock()
                 except Exception as error:  # noqa: BLE001 - it goes on when the database does
                     log.warning("feed_cannot_read", error=repr(error))
                     await asyncio.sleep(TROUBLE_S)
-                await asyncio.sleep(POLL_S)
+                if clock() - told_at >= STILL_THERE_S:
+                    self._tell(b": still here\n\n")
+                    told_at = clock()
+                await asyncio.sleep(max(POLL_S, PACE_S * len(self._listeners)))
         finally:
-            self._reading = self._place = None
+            self._tell(_END)
+            self._listeners.clear()
+            self._reading = self._until = self._place = None
             self._asked.clear()
-            self._known.clear()
+            known, self._known = self._known, asyncio.Event()
+            known.set()
 
-    async def _look(self) -> None:
+    async def _settle(self) -> None:
+        """See how far facts can be read: up to now, unless a transaction lasts."""
+        now = await self._look()
+        for _ in range(MOST_SETTLING):
+            if self._until is not None and self._until >= now:
+                return
+            await asyncio.sleep(SETTLE_S)
+            await self._look()
+
+    async def _look(self) -> datetime:
+        """Look which transactions are running, and see which times are settled by now."""
         begun_at, running = await db.horizon(self._database)
         if len(self._asked) == MOST_ASKED:
             self._asked.pop()  # what runs since the first keeps all of them
         self._asked.append((begun_at, running))
-        until = None
         while self._asked and self._asked[0][1].isdisjoint(running):
-            until = self._asked.popleft()[0]
-        if until is None:
-            return
-        if self._place is None:
-            self._place = (until, "")
+            self._until = self._asked.popleft()[0]
+        if self._until is not None and self._place is None:
+            self._place = (self._until, "")
             self._known.set()
-        while rows := await self._facts(self._place, (until, "")):
+        return begun_at
+
+    async def _tell_facts(self) -> bool:
+        """Tell as far as facts can be read; whether there were any."""
+        if self._until is None or self._place is None:
+            return False
+        until, before = (self._until, ""), self._place
+        while rows := await self._facts(self._place, until):
             # At once, without a turn of anybody's: who has caught up to the place joins here.
             self._place = _place(rows[-1])
             self._tell(_portion(rows))
-        self._place = (until, "")
+        any_told = self._place != before
+        self._place = until
+        return any_told
 
-    async def _facts(self, after: Place, until: Place) -> list[Row]:
-        return await self._database.run(lambda tx: db.facts(tx, after, until, AT_A_TIME))
+    async def _facts(self, after: Place, until: Place) -> list[asyncpg.Record]:
+        return await db.facts(self._database, after, until, AT_A_TIME)
 
     def _tell(self, portion: bytes) -> None:
         for queue in list(self._listeners):
@@ -205,20 +242,19 @@ class Feed:
                 self._listeners.discard(queue)  # its stream ends
 
 
-def _place(row: Row) -> Place:
+def _place(row: asyncpg.Record) -> Place:
     return row["fact_at"], row["fact_id"]
 
 
-def _portion(rows: Sequence[Row]) -> bytes:
+def _portion(rows: Sequence[asyncpg.Record]) -> bytes:
     return "".join(map(_event, rows)).encode()
 
 
-def _event(row: Row) -> str:
-    document = {
-        "kind": row["kind"],
-        "at": row["fact_at"].astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "subject_id": None if row["subject_id"] is None else str(row["subject_id"]),
-        **row["data"],
-    }
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {_PLACES.token(_place(row))}\nevent: {row['kind']}\ndata: {text}\n\n"
+def _event(row: asyncpg.Record) -> str:
+    at = row["fact_at"].astimezone(UTC).isoformat().replace("+00:00", "Z")
+    subject = "null" if row["subject_id"] is None else f'"{row["subject_id"]}"'
+    # Neither these three nor the members, which are an object with some, need any escaping.
+    document = (
+        f'{{"kind": "{row["kind"]}", "at": "{at}", "subject_id": {subject}, {row["members"][1:]}'
+    )
+    return f"id: {at}/{row['fact_id']}\nevent: {row['kind']}\ndata: {document}\n\n"

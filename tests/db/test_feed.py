@@ -29,9 +29,8 @@ async def template(owner: asyncpg.Connection) -> Template:
 async def feed(database: Database) -> AsyncIterator[Feed]:
     """A feed that has looked once, so that it knows where it begins."""
     pool = Pool(database.app_url)
-    feed = Feed(pool)
-    for _ in range(2):
-        await feed._look()
+    feed = Feed(pool, lambda: False)
+    await look(feed)
     yield feed
     await pool.close()
 
@@ -60,6 +59,7 @@ async def look(feed: Feed, times: int = 2) -> None:
     """Once to see which transactions there are, once to see that they are over."""
     for _ in range(times):
         await feed._look()
+        await feed._tell_facts()
 
 
 async def test_a_fact_is_told_when_no_earlier_one_can_come_any_more(
@@ -128,7 +128,7 @@ async def test_who_missed_something_is_told_it_and_joins_the_others(
     place = place_of(after)
     assert place is not None
     late: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
-    missed = [portion async for portion in feed._missed(place, late, lambda: False)]
+    missed = [portion async for portion in feed._missed(place, late)]
     assert told(*missed) == rest
     await compose(owner, Item(template.key, suffix="d"))
     await look(feed)
@@ -155,9 +155,9 @@ async def test_a_place_holds_after_a_dump_and_a_restore(
         await compose(connection, Item(template.key, suffix="d"))
         await connection.close()
         pool = Pool(restored.app_url)
-        there = Feed(pool)
+        there = Feed(pool, lambda: False)
         await look(there)
-        missed = [portion async for portion in there._missed(place, asyncio.Queue(), lambda: False)]
+        missed = [portion async for portion in there._missed(place, asyncio.Queue())]
         await pool.close()
     assert [suffix for suffix, _ in told(*missed)] == ["b", "c", "d"]
 
@@ -181,3 +181,16 @@ async def test_who_is_too_slow_is_let_go(
         await compose(owner, Item(template.key, suffix=suffix))
         await look(feed)
     assert (slow.qsize(), slow in feed._listeners) == (1, False)
+
+
+async def test_a_service_that_stops_tells_no_more(
+    database: Database, owner: asyncpg.Connection, template: Template
+) -> None:
+    stopping = False
+    pool = Pool(database.app_url)
+    feed = Feed(pool, lambda: stopping)
+    listening = feed.listen(None)
+    assert await anext(listening) == b": listening\n\n"
+    stopping = True
+    assert [portion async for portion in listening] == []
+    await pool.close()

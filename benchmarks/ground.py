@@ -120,7 +120,12 @@ def prepared_ground() -> Iterator[Ground]:
     """A new server until the block ends, its database migrated and with one key."""
     with tempfile.TemporaryDirectory(prefix="factory-bench-") as scratch:
         settings = Settings(data_dir=Path(scratch), port=0, log_level="warning").model_copy(
-            update={"database_url": None, "migration_database_url": None, "url": None}
+            update={
+                "database_url": None,
+                "migration_database_url": None,
+                "url": None,
+                "delivery_allow": "127.0.0.1/32",
+            }
         )
         with hosting(settings, options=_SERVER) as host:
             yield run(_prepare(host))

@@ -9,21 +9,17 @@ status and Content-Length. Its own share of a core is part of what it answers.
 """
 
 import asyncio
-import json
 import math
 import random
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
-from typing import cast
+from typing import Any, cast
 
-import uvloop
-
-from app.stopping import ignore_signals
+from benchmarks.helper import help_with, helper
 
 EVENT = "{event}"
 """The gap in a request that gets a new random UUID each time."""
@@ -96,28 +92,12 @@ def post(path: str, key: str, body: str, content_type: str = "application/json")
 @asynccontextmanager
 async def load_generator() -> AsyncIterator[Load]:
     """The generator's process, until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.load"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    given, answers = process.stdin, process.stdout
+    async with helper("benchmarks.load") as ask:
 
-    async def load(plan: Plan) -> Measured:
-        given.write(json.dumps(asdict(plan)).encode() + b"\n")
-        await given.drain()
-        answer = await answers.readline()
-        if not answer:
-            raise RuntimeError("the load generator ended; the lines above say why")
-        return Measured(**json.loads(answer))
+        async def load(plan: Plan) -> Measured:
+            return Measured(**await ask(asdict(plan)))
 
-    try:
         yield load
-    finally:
-        given.close()
-        await process.wait()
 
 
 @dataclass(slots=True)
@@ -288,13 +268,9 @@ def _with_events(parts: list[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-async def _work() -> None:
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        measured = await _Run(Plan(**json.loads(line))).measure()
-        print(json.dumps(asdict(measured)), flush=True)
+async def _work(plan: dict[str, Any]) -> object:
+    return asdict(await _Run(Plan(**plan)).measure())
 
 
 if __name__ == "__main__":
-    ignore_signals()  # it ends when there are no more plans
-    uvloop.run(_work())
+    help_with(_work)

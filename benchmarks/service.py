@@ -1,4 +1,4 @@
-"""An API process to be measured, and the program that runs in it: `python -m benchmarks.service`.
+"""Processes to be measured, and the program that serves: `python -m benchmarks.service`.
 
 It is what `factory serve` runs, on a port of its own, with the log at `warning`; with the name of a
 rival the service function is the rival's. Prints its port when it answers.
@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
@@ -43,24 +43,36 @@ async def service(
 
     `service_url` is the factory's database, which knows the keys, also for a rival.
     """
+    settings = {"FACTORY_PORT": "0", "FACTORY_LOG_LEVEL": "warning", _RIVAL_URL: rival_url}
+    async with _program(service_url, settings, "benchmarks.service", who) as (process, said):
+        yield Service(int(said), process)
+
+
+@asynccontextmanager
+async def worker(service_url: str) -> AsyncIterator[None]:
+    """`factory deliver`, which may send to this machine, until the block ends."""
+    settings = {"FACTORY_DELIVERY_ALLOW": "127.0.0.1/32", "FACTORY_LOG_LEVEL": "error"}
+    async with _program(service_url, settings, "app.cli", "deliver"):
+        yield
+
+
+@asynccontextmanager
+async def _program(
+    service_url: str, settings: Mapping[str, str], *command: str
+) -> AsyncIterator[tuple[psutil.Process, bytes]]:
+    """A module as a program, and the line that it says when it is ready, until the block ends."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FACTORY_")}
-    settings = {
-        "FACTORY_DATABASE_URL": service_url,
-        "FACTORY_PORT": "0",
-        "FACTORY_LOG_LEVEL": "warning",
-        _RIVAL_URL: rival_url,
-    }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.service", who),
+        *(sys.executable, "-m", *command),
         stdout=asyncio.subprocess.PIPE,
-        env=kept | settings,
+        env={**kept, "FACTORY_DATABASE_URL": service_url, **settings},
     )
     assert process.stdout is not None
     try:
         said = await process.stdout.readline()
         if not said:
-            raise RuntimeError(f"{who} did not come up; the lines above say why")
-        yield Service(int(said), psutil.Process(process.pid))
+            raise RuntimeError(f"{command[-1]} did not come up; the lines above say why")
+        yield psutil.Process(process.pid), said
     finally:
         if process.returncode is None:
             process.terminate()

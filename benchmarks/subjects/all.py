@@ -3,11 +3,13 @@
 from benchmarks.subjects import (
     Subjects,
     bulk,
+    delivery,
     events,
     from_event,
     memory,
     scale,
     sql_function,
+    stream,
     template_size,
 )
 
@@ -17,6 +19,8 @@ SUBJECTS: Subjects = {
     "sql_function": sql_function,
     "bulk": bulk,
     "events": events,
+    "delivery": delivery,
+    "stream": stream,
     "template_size": template_size,
     "scale": scale,
 }

@@ -75,9 +75,12 @@ class Measured:
 Load = Callable[[Plan], Awaitable[Measured]]
 
 
-def get(path: str, key: str) -> str:
+def get(path: str, key: str, accept_encoding: str = "identity") -> str:
     """The bytes of a GET, as text."""
-    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n"
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n"
+        f"Accept-Encoding: {accept_encoding}\r\n\r\n"
+    )
 
 
 def post(path: str, key: str, body: str, content_type: str = "application/json") -> str:

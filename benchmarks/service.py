@@ -1,7 +1,7 @@
 """Processes to be measured, and the program that serves: `python -m benchmarks.service`.
 
-It is what `factory serve` runs, on a port of its own, with the log at `warning`; with the name of a
-rival the service function is the rival's. Prints its port when it answers.
+That one is what `factory serve` runs, on a port of its own, with the log at `warning`; with the
+name of a rival the service function is the rival's. Prints its port when it answers.
 """
 
 import asyncio

@@ -23,6 +23,7 @@ from app.db import facts as db
 from app.db.engine import Database
 from app.db.facts import Place
 from app.errors import Refusal
+from app.http.portions import Portion
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 from app.refusals.unavailable import RETRY_AFTER_SECONDS
@@ -64,8 +65,11 @@ STILL_THERE_S = 15.0
 """Until a comment says that nothing has happened."""
 
 _PLACE = re.compile(r"\d{4}(-\d\d){2}T(\d\d:){2}\d\d(\.\d+)?Z/[a-z_]+-[0-9a-f-]+")
-_END = b""
-"""After it comes nothing."""
+_LISTENING = Portion(b": listening\n\n")
+_STILL_THERE = Portion(b": still here\n\n")
+
+Listener = asyncio.Queue[Portion | None]
+"""What somebody is told; None: that was all."""
 
 
 def place_of(last_event_id: str | None) -> Place | None:
@@ -97,7 +101,7 @@ class Feed:
     def __init__(self, database: Database, is_stopping: Callable[[], bool]) -> None:
         self._database = database
         self._is_stopping = is_stopping
-        self._listeners: set[asyncio.Queue[bytes]] = set()
+        self._listeners: set[Listener] = set()
         self._count = 0
         self._reading: asyncio.Task[None] | None = None
         self._asked: deque[tuple[datetime, frozenset[str]]] = deque()
@@ -122,22 +126,24 @@ class Feed:
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
-    async def listen(self, after: Place | None) -> AsyncIterator[bytes]:
+    async def listen(self, after: Place | None) -> AsyncIterator[Portion]:
         """Server-sent events, from a place or from now on, until the service stops."""
-        queue: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+        queue: Listener = asyncio.Queue(MOST_BEHIND)
         self._count += 1
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
         try:
             await self._known.wait()
+            if self._is_stopping():
+                return
             if after is None:
                 self._listeners.add(queue)
-            yield b": listening\n\n"
+            yield _LISTENING
             if after is not None:
-                async for portion in self._missed(after, queue):
-                    yield portion
+                async for missed in self._missed(after, queue):
+                    yield missed
             # Whoever was too slow is none any more, and neither is anybody when the service stops.
-            while queue in self._listeners and (portion := await queue.get()):
+            while queue in self._listeners and (portion := await queue.get()) is not None:
                 yield portion
         finally:
             self._count -= 1
@@ -150,7 +156,7 @@ class Feed:
             with suppress(asyncio.CancelledError):
                 await self._reading
 
-    async def _missed(self, after: Place, queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+    async def _missed(self, after: Place, queue: Listener) -> AsyncIterator[Portion]:
         """What happened behind a place, up to where all others are; then it is one of them."""
         while not self._is_stopping():
             told = self._place
@@ -185,11 +191,11 @@ class Feed:
                     log.warning("feed_cannot_read", error=repr(error))
                     await asyncio.sleep(TROUBLE_S)
                 if clock() - told_at >= STILL_THERE_S:
-                    self._tell(b": still here\n\n")
+                    self._tell(_STILL_THERE)
                     told_at = clock()
                 await asyncio.sleep(max(POLL_S, PACE_S * len(self._listeners)))
         finally:
-            self._tell(_END)
+            self._tell(None)
             self._listeners.clear()
             self._reading = self._until = self._place = None
             self._asked.clear()
@@ -234,7 +240,7 @@ class Feed:
     async def _facts(self, after: Place, until: Place) -> list[asyncpg.Record]:
         return await db.facts(self._database, after, until, AT_A_TIME)
 
-    def _tell(self, portion: bytes) -> None:
+    def _tell(self, portion: Portion | None) -> None:
         for queue in list(self._listeners):
             try:
                 queue.put_nowait(portion)
@@ -246,8 +252,8 @@ def _place(row: asyncpg.Record) -> Place:
     return row["fact_at"], row["fact_id"]
 
 
-def _portion(rows: Sequence[asyncpg.Record]) -> bytes:
-    return "".join(map(_event, rows)).encode()
+def _portion(rows: Sequence[asyncpg.Record]) -> Portion:
+    return Portion("".join(map(_event, rows)).encode())
 
 
 def _event(row: asyncpg.Record) -> str:

@@ -64,14 +64,19 @@ async def client(database: Database, owner: asyncpg.Connection) -> AsyncIterator
 class Listener:
     """Who listens: from now on, or from an event on."""
 
-    def __init__(self, client: httpx.AsyncClient, last: str | None = None) -> None:
-        headers = {} if last is None else {"last-event-id": last}
+    def __init__(
+        self, client: httpx.AsyncClient, last: str | None = None, accept_encoding: str = "deflate"
+    ) -> None:
+        headers = {"accept-encoding": accept_encoding}
+        if last is not None:
+            headers["last-event-id"] = last
         self._stream = client.stream("GET", STREAM, headers=headers)
 
     async def __aenter__(self) -> "Listener":
         response = await self._stream.__aenter__()
         assert response.status_code == 200
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        self.headers = response.headers
         self._lines = response.aiter_lines()
         assert await anext(self._lines) == ": listening"
         assert await anext(self._lines) == ""
@@ -171,9 +176,26 @@ async def test_a_rollback_is_told(
     )
 
 
-async def test_what_is_no_place_is_refused(client: httpx.AsyncClient) -> None:
-    answer = await client.get(STREAM, headers={"last-event-id": "7"})
+async def test_the_same_is_told_compressed_and_as_it_is(
+    client: httpx.AsyncClient, owner: asyncpg.Connection, template: Template
+) -> None:
+    async with Listener(client) as one, Listener(client, None, "identity") as other:
+        assert one.headers["content-encoding"] == "deflate"
+        assert "content-encoding" not in other.headers
+        for listener in (one, other):
+            assert listener.headers["vary"].lower() == "accept-encoding"
+        await compose(owner, Item(template.key))
+        assert await one.next() == await other.next()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["7", "2026-01-01T00:00:00Z/", "2026-13-01T00:00:00Z/a-1", "2026-01-01T00:00:00/a-1", "/a-1"],
+)
+async def test_what_is_no_place_is_refused(client: httpx.AsyncClient, place: str) -> None:
+    answer = await client.get(STREAM, headers={"last-event-id": place})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert answer.json()["errors"][0]["pointer"] == "/last-event-id"
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from app.db.engine import Database as Pool
-from app.services.feed import AT_A_TIME, MOST_BEHIND, Feed, place_of
+from app.http.portions import Portion
+from app.services.feed import AT_A_TIME, MOST_BEHIND, Feed, Listener, place_of
 from tests.support.composing import Item, compose
 from tests.support.databases import Database, Server, open_connection
 from tests.support.mutation import take_out
@@ -36,21 +37,23 @@ async def feed(database: Database) -> AsyncIterator[Feed]:
 
 
 @pytest.fixture
-def queue(feed: Feed) -> asyncio.Queue[bytes]:
+def queue(feed: Feed) -> Listener:
     """A listener's."""
-    queue: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+    queue: Listener = asyncio.Queue(MOST_BEHIND)
     feed._listeners.add(queue)
     return queue
 
 
-def told(*portions: bytes) -> list[tuple[str, str]]:
+def told(*portions: Portion | None) -> list[tuple[str, str]]:
     """Of each instance that was composed its suffix, and the place to go on from."""
-    events = [event for one in portions for event in one.decode().split("\n\n") if event]
+    events = [
+        event for one in portions if one for event in one.content.decode().split("\n\n") if event
+    ]
     fields = [dict(line.split(": ", 1) for line in event.splitlines()) for event in events]
     return [(json.loads(one["data"])["suffix"], one["id"]) for one in fields]
 
 
-def suffixes(queue: asyncio.Queue[bytes]) -> list[str]:
+def suffixes(queue: Listener) -> list[str]:
     """What a listener was told since the last time."""
     return [suffix for suffix, _ in told(*(queue.get_nowait() for _ in range(queue.qsize())))]
 
@@ -64,7 +67,7 @@ async def look(feed: Feed, times: int = 2) -> None:
 
 async def test_a_fact_is_told_when_no_earlier_one_can_come_any_more(
     feed: Feed,
-    queue: asyncio.Queue[bytes],
+    queue: Listener,
     app_conn: asyncpg.Connection,
     owner: asyncpg.Connection,
     template: Template,
@@ -84,7 +87,7 @@ async def test_a_fact_is_told_when_no_earlier_one_can_come_any_more(
 
 async def test_who_only_reads_keeps_nobody_waiting(
     feed: Feed,
-    queue: asyncio.Queue[bytes],
+    queue: Listener,
     app_conn: asyncpg.Connection,
     owner: asyncpg.Connection,
     template: Template,
@@ -99,7 +102,7 @@ async def test_who_only_reads_keeps_nobody_waiting(
 @pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "guard taken out"])
 async def test_a_transaction_has_its_number_before_it_takes_its_time(
     feed: Feed,
-    queue: asyncio.Queue[bytes],
+    queue: Listener,
     app_conn: asyncpg.Connection,
     owner: asyncpg.Connection,
     template: Template,
@@ -118,7 +121,7 @@ async def test_a_transaction_has_its_number_before_it_takes_its_time(
 async def test_who_missed_something_is_told_it_and_joins_the_others(
     feed: Feed, owner: asyncpg.Connection, template: Template
 ) -> None:
-    first: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+    first: Listener = asyncio.Queue(MOST_BEHIND)
     feed._listeners.add(first)
     for suffix in "abc":
         await compose(owner, Item(template.key, suffix=suffix))
@@ -127,7 +130,7 @@ async def test_who_missed_something_is_told_it_and_joins_the_others(
     assert [suffix for suffix, _ in rest] == ["b", "c"]
     place = place_of(after)
     assert place is not None
-    late: asyncio.Queue[bytes] = asyncio.Queue(MOST_BEHIND)
+    late: Listener = asyncio.Queue(MOST_BEHIND)
     missed = [portion async for portion in feed._missed(place, late)]
     assert told(*missed) == rest
     await compose(owner, Item(template.key, suffix="d"))
@@ -137,7 +140,7 @@ async def test_who_missed_something_is_told_it_and_joins_the_others(
 
 async def test_a_place_holds_after_a_dump_and_a_restore(
     feed: Feed,
-    queue: asyncio.Queue[bytes],
+    queue: Listener,
     database: Database,
     server: Server,
     maintenance: asyncpg.Connection,
@@ -163,7 +166,7 @@ async def test_a_place_holds_after_a_dump_and_a_restore(
 
 
 async def test_more_than_is_read_at_once_is_told_in_portions(
-    feed: Feed, queue: asyncio.Queue[bytes], owner: asyncpg.Connection, template: Template
+    feed: Feed, queue: Listener, owner: asyncpg.Connection, template: Template
 ) -> None:
     count = AT_A_TIME + 20
     await compose(owner, *(Item(template.key, suffix=str(number)) for number in range(count)))
@@ -175,7 +178,7 @@ async def test_more_than_is_read_at_once_is_told_in_portions(
 async def test_who_is_too_slow_is_let_go(
     feed: Feed, owner: asyncpg.Connection, template: Template
 ) -> None:
-    slow: asyncio.Queue[bytes] = asyncio.Queue(1)
+    slow: Listener = asyncio.Queue(1)
     feed._listeners.add(slow)
     for suffix in "ab":
         await compose(owner, Item(template.key, suffix=suffix))
@@ -190,7 +193,7 @@ async def test_a_service_that_stops_tells_no_more(
     pool = Pool(database.app_url)
     feed = Feed(pool, lambda: stopping)
     listening = feed.listen(None)
-    assert await anext(listening) == b": listening\n\n"
+    assert (await anext(listening)).content == b": listening\n\n"
     stopping = True
     assert [portion async for portion in listening] == []
     await pool.close()

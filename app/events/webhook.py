@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.events.cloudevent import CloudEvent
+from app.events.cloudevent import MAX_INTEGER, CloudEvent
 from app.events.reading import checked_event
 from app.events.signatures import HeaderValues
 from app.refusals.invalid import invalid_input
@@ -76,11 +76,17 @@ def own_type(otherwise: str) -> Origin:
 def event_from_webhook(mapping: WebhookMapping, webhook: RawWebhook) -> CloudEvent:
     """The event that a webhook tells of, with its body as data and without a time.
 
+    A factory's message is as deep as it says, so that chains end which lead back here.
     Refuses as `parse_json` does, and with `invalid_input` where id or type can't be taken from it.
     """
     body = parse_json(webhook.body)
     headers = {name: values[0] for name, values in webhook.headers.items() if len(values) == 1}
-    members: dict[str, Any] = {"specversion": "1.0", "source": mapping.source, "data": body}
+    members: dict[str, Any] = {
+        "specversion": "1.0",
+        "source": mapping.source,
+        "data": body,
+        "factorydepth": _depth(body),
+    }
     if mapping.id is None:
         members["id"] = f"sha256:{hashlib.sha256(webhook.body).hexdigest()}"
         origins = {"type": mapping.type}
@@ -97,6 +103,13 @@ def event_from_webhook(mapping: WebhookMapping, webhook: RawWebhook) -> CloudEve
     return checked_event(
         members, lambda error: origins[error.pointer[1:]].wrong(error.rule, error.detail)
     )
+
+
+def _depth(body: Any) -> int:
+    match body:
+        case {"specversion": str(), "factorydepth": int(depth)}:
+            return max(0, min(depth, MAX_INTEGER))
+    return 0
 
 
 def _value(headers: Mapping[str, str], name: str) -> str:

@@ -163,6 +163,43 @@ async def test_what_was_sent_can_be_taken_in_again_as_an_event(
     assert stored["depth"] == 1
 
 
+async def test_a_chain_that_leads_back_here_ends(
+    service: Service, owner: asyncpg.Connection, template: Template, receiver: Receiver
+) -> None:
+    """Each message is sent back as it came, to the factory that it came from."""
+    await open_gates(owner, "event_intake_enabled")
+    await open_up(service, receiver, event_type=COMPOSED)
+    source = {"signature": "standard_webhooks", "source": "/factory", "secrets": [SECRET]}
+    rule = {
+        "key": "again",
+        "enabled": True,
+        "event_type": COMPOSED,
+        "template": template.key,
+        "suffix": "event.id",
+        "actor": "admin-bot",
+    }
+    for method, path, order in (
+        ("PUT", "/event-sources/itself", source),
+        ("POST", "/event-routes", rule),
+    ):
+        made = await service.admin.request(method, path, json={**order, "reason": "test"})
+        assert made.status_code == 201, made.text
+    await compose(owner, Item(template.key))
+    for depth in range(1, 10):
+        await ended(service, depth)
+        headers, body = receiver.came[-1]
+        assert json.loads(body)["factorydepth"] == depth
+        back = await service.anonymous.post("/event-sources/itself", content=body, headers=headers)
+        assert back.status_code == (201 if depth <= 8 else 422), back.text
+    assert back.json() == problem(
+        "event_chain_too_deep",
+        back.headers["x-request-id"],
+        "/event-sources/itself",
+        depth=9,
+        limit=8,
+    )
+
+
 async def test_what_fails_is_seen_and_what_is_gone_disables_its_route(
     service: Service, owner: asyncpg.Connection, template: Template, receiver: Receiver
 ) -> None:

@@ -117,7 +117,7 @@ def endpoint_refusal(endpoint: Endpoint, guard: Guard, *, allow_http: bool) -> s
     """
     address = endpoint.origin.address
     if not (endpoint.origin.tls or allow_http or (address and guard.allows(address))):
-        return "should begin with https://"
+        return "should begin with https://, or name an address (no host) of an allowed network"
     kind = address and guard.refusal(address)
     if kind is not None:
         return f"should not lead to {address}, which is {kind}"

@@ -56,7 +56,7 @@ def refuse_inside(endpoint: str, guard: Guard) -> None:
     """Refuse with `invalid_input` an endpoint that may not be sent to, as far as its URL tells."""
     refusal = endpoint_refusal(read_endpoint(endpoint), guard, allow_http=False)
     if refusal is not None:
-        detail = f"{refusal}; FACTORY_DELIVERY_ALLOW lets networks through"
+        detail = f"{refusal}; FACTORY_DELIVERY_ALLOW allows networks"
         wrong = InvalidField(location="body", pointer="/endpoint", rule="endpoint", detail=detail)
         raise invalid_input([wrong])
 

@@ -149,7 +149,7 @@ def test_an_endpoint_has_2000_characters_at_most_in_normal_form_too() -> None:
         URL.validate_python("https://example.com?".ljust(2000, "a"))
 
 
-NOT_HTTPS = "should begin with https://"
+NOT_HTTPS = "should begin with https://, or name an address (no host) of an allowed network"
 
 MAY_BE_SENT_TO = [
     ("https://example.com/", "", False, None),

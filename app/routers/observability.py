@@ -7,8 +7,8 @@ from fastapi.responses import StreamingResponse
 
 from app.dependencies import DatabaseDep
 from app.http.methods import wants_body
-from app.http.portions import deflated, plain, takes_deflate
 from app.http.route import EVENT_STREAM, FactoryRoute, produces
+from app.portions import deflated, plain, takes_deflate
 from app.problems import refusals
 from app.schemas.observability import (
     EventList,

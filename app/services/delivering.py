@@ -39,9 +39,12 @@ MOST_ON_THE_WIRE = 256
 MOST_OF_A_ROUTE = 16
 """Of these, along one route: an endpoint that hangs takes no more."""
 
-MOST_OF_A_SILENT_ROUTE = 2
-"""Along one whose endpoint has not answered in time, until it answers again: many of those leave
-room for the others, too."""
+MOST_OF_A_SLOW_ROUTE = 2
+"""Along one whose last attempt took long, whatever came of it, until one doesn't: many of those
+leave room for the others, too."""
+
+SLOW_MS = 2000
+"""An attempt that takes longer takes long."""
 
 LEASE_S = 60
 """Until an attempt that nothing is heard of is taken for lost: four times its deadline."""
@@ -66,8 +69,8 @@ class Deliverer:
         self._worker = f"{socket.gethostname()}:{os.getpid()}"[:200]
         self._on_the_wire: set[asyncio.Task[None]] = set()
         self._busy: Counter[UUID] = Counter()
-        self._silent: set[UUID] = set()
-        """Routes whose endpoint has not answered in time."""
+        self._slow: set[UUID] = set()
+        """Routes whose last attempt took long."""
         self._ended: list[tuple[UUID, db.Ended]] = []
         self._something_ended = asyncio.Event()
         self._room_again = asyncio.Event()
@@ -121,9 +124,9 @@ class Deliverer:
             return []
 
     def _taken(self) -> Mapping[UUID, int]:
-        """Of each route how many of its places are taken: those of a silent one mostly are."""
-        kept = MOST_OF_A_ROUTE - MOST_OF_A_SILENT_ROUTE
-        return self._busy + Counter(dict.fromkeys(self._silent, kept))
+        """Of each route how many of its places are taken: those of a slow one mostly are."""
+        kept = MOST_OF_A_ROUTE - MOST_OF_A_SLOW_ROUTE
+        return self._busy + Counter(dict.fromkeys(self._slow, kept))
 
     async def _wait_for_room(self, seconds: float) -> None:
         """Wait until there is more room than now, or for the time to be over."""
@@ -139,10 +142,10 @@ class Deliverer:
     async def _send(self, claimed: Mapping[str, Any]) -> None:
         attempt = await self._attempt(claimed)
         self._metrics.delivery_attempt(attempt.outcome)
-        if attempt.error == "timed_out":
-            self._silent.add(claimed["route_id"])
+        if attempt.took_ms > SLOW_MS:
+            self._slow.add(claimed["route_id"])
         else:
-            self._silent.discard(claimed["route_id"])
+            self._slow.discard(claimed["route_id"])
         self._ended.append((claimed["route_id"], _ended(claimed, attempt)))
         self._something_ended.set()
 

@@ -23,7 +23,7 @@ from app.db import facts as db
 from app.db.engine import Database
 from app.db.facts import Place
 from app.errors import Refusal
-from app.http.portions import Portion
+from app.portions import Portion
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 from app.refusals.unavailable import RETRY_AFTER_SECONDS
@@ -109,7 +109,7 @@ class Feed:
         self._until: datetime | None = None
         """Up to here none can be missing any more."""
         self._place: Place | None = None
-        """Up to here everything was told; None: nothing is known yet."""
+        """The last fact that was told, or where it began; None: nothing is known yet."""
         self._known = asyncio.Event()
         self._catching_up = asyncio.Semaphore(MOST_CATCHING_UP)
 
@@ -159,13 +159,13 @@ class Feed:
     async def _missed(self, after: Place, queue: Listener) -> AsyncIterator[Portion]:
         """What happened behind a place, up to where all others are; then it is one of them."""
         while not self._is_stopping():
-            told = self._place
-            if told is None or told < after:
+            if self._place is None or self._place < after:
                 # Of another process that is further, or while nothing can be read.
                 await asyncio.sleep(POLL_S)
                 continue
             try:
                 async with self._catching_up:
+                    told = self._place
                     rows = await self._facts(after, told)
             except Exception as error:  # noqa: BLE001 - it goes on when the database does
                 log.warning("feed_cannot_read", error=repr(error))
@@ -228,14 +228,12 @@ class Feed:
         """Tell as far as facts can be read; whether there were any."""
         if self._until is None or self._place is None:
             return False
-        until, before = (self._until, ""), self._place
-        while rows := await self._facts(self._place, until):
+        before = self._place
+        while rows := await self._facts(self._place, (self._until, "")):
             # At once, without a turn of anybody's: who has caught up to the place joins here.
             self._place = _place(rows[-1])
             self._tell(_portion(rows))
-        any_told = self._place != before
-        self._place = until
-        return any_told
+        return self._place != before
 
     async def _facts(self, after: Place, until: Place) -> list[asyncpg.Record]:
         return await db.facts(self._database, after, until, AT_A_TIME)

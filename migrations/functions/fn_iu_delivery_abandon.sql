@@ -1,6 +1,7 @@
 -- grant: owner only
 -- Ends the attempts whose lease is over: nothing was heard of them, and nobody can tell whether they
--- arrived. Their messages are due by then; those whose last attempt it was are dead letters.
+-- arrived. Their messages are due by then; those whose last attempt it was are dead letters. Passes over
+-- those that somebody is ending just now.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_delivery_abandon(p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -8,22 +9,33 @@ AS $$
 DECLARE
     v_subjects uuid[];
     v_attempts uuid[];
+    v_now      timestamptz;
     v_ended    iu_core.iu_ended_delivery[];
 BEGIN
-    WITH lost AS (
-        UPDATE iu_core.iu_route_attempt AS a
-           SET ended_at = p_now, outcome = 'abandoned', error = 'abandoned',
-               detail = 'nothing was heard of it until its lease was over'
-         WHERE a.ended_at IS NULL AND a.leased_until <= p_now
-        RETURNING a.subject_id, a.attempt_id)
     SELECT array_agg(l.subject_id), array_agg(l.attempt_id) INTO v_subjects, v_attempts
-      FROM lost AS l;
+      FROM (SELECT a.subject_id, a.attempt_id
+              FROM iu_core.iu_route_attempt AS a
+              JOIN iu_core.iu_route_delivery AS d
+                ON d.subject_id = a.subject_id
+               AND d.outbox_id = a.outbox_id
+               AND d.route_id = a.route_id
+             WHERE a.ended_at IS NULL AND a.leased_until <= p_now
+             ORDER BY d.subject_id, d.outbox_id, d.route_id
+               FOR NO KEY UPDATE OF d SKIP LOCKED) AS l;
     IF v_subjects IS NULL THEN
         RETURN;
     END IF;
+    -- Only now: whoever looks for work and finds none shall need no number.
+    v_now := iu_core.fn_iu_fact_time();
+    UPDATE iu_core.iu_route_attempt AS a
+       SET ended_at = v_now, outcome = 'abandoned', error = 'abandoned',
+           detail = 'nothing was heard of it until its lease was over'
+     WHERE a.subject_id = ANY (v_subjects)
+       AND a.attempt_id = ANY (v_attempts)
+       AND a.ended_at IS NULL;
     WITH ended AS (
         UPDATE iu_core.iu_route_delivery AS d
-           SET state = 'dead', ended_at = p_now, attempt_id = NULL
+           SET state = 'dead', ended_at = v_now, attempt_id = NULL
          WHERE d.subject_id = ANY (v_subjects)
            AND d.attempt_id = ANY (v_attempts)
            AND d.state = 'pending'
@@ -36,6 +48,6 @@ BEGIN
       JOIN iu_core.iu_route_attempt AS a
         ON a.subject_id = e.subject_id AND a.outbox_id = e.outbox_id AND a.route_id = e.route_id
        AND a.attempt_id = ANY (v_attempts);
-    PERFORM iu_core.fn_iu_delivery_note(v_ended, p_now);
+    PERFORM iu_core.fn_iu_delivery_note(v_ended, v_now);
 END
 $$;

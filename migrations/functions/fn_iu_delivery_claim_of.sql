@@ -44,7 +44,8 @@ BEGIN
                  LIMIT 4 * p_most);
         END LOOP;
         EXIT WHEN iu_core.fn_iu_delivery_put_off(
-                      p_route_id, v_due, p_now + p_lease_s * interval '1 s') = 0
+                      p_route_id, v_due, p_now + p_lease_s * interval '1 s',
+                      p_now + interval '5 min') = 0
               OR EXISTS (SELECT FROM unnest(v_due) AS w WHERE w.waits_until IS NULL);
     END LOOP;
     SELECT array_agg(w.subject_id), array_agg(w.outbox_id) INTO v_subjects, v_messages

@@ -20,6 +20,18 @@ DECLARE
     v_now   timestamptz := iu_core.fn_iu_fact_time();
     v_ended iu_core.iu_ended_delivery[];
 BEGIN
+    -- Of routes that are to be disabled the row comes first, as it does for whoever sends again.
+    PERFORM FROM iu_core.iu_outbound_route AS r
+      WHERE 410 = ANY (p_statuses)
+        AND r.route_id IN (
+            SELECT a.route_id
+              FROM unnest(p_subject_ids, p_attempt_ids, p_statuses)
+                   AS u(subject_id, attempt_id, status)
+              JOIN iu_core.iu_route_attempt AS a
+                ON a.subject_id = u.subject_id AND a.attempt_id = u.attempt_id
+             WHERE u.status = 410)
+      ORDER BY r.route_id
+        FOR NO KEY UPDATE;
     -- And what waits for them: whoever is putting that off is waited for, and undone below.
     PERFORM FROM iu_core.iu_route_delivery AS d
       WHERE d.subject_id = ANY (p_subject_ids)

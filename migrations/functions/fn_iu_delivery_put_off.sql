@@ -1,9 +1,10 @@
 -- grant: owner only
--- Puts off what waits for another message of its subject along this route: until that is due, and no
--- earlier than p_earliest. Whoever ends that one makes it due at once (fn_iu_delivery_finish). Passes
--- over what somebody else holds. Answers how many it has put off.
+-- Puts off what waits for another message of its subject along this route: until that is due, but
+-- within these times. Whoever ends that one makes it due at once (fn_iu_delivery_finish); where it may
+-- not leave any more, nobody does. Passes over what somebody else holds. Answers how many it has put off.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_delivery_put_off(
-    p_route_id uuid, p_due iu_core.iu_due_delivery[], p_earliest timestamptz)
+    p_route_id uuid, p_due iu_core.iu_due_delivery[], p_earliest timestamptz,
+    p_latest timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -26,7 +27,7 @@ BEGIN
            FOR NO KEY UPDATE SKIP LOCKED);
     -- A later statement: it sees what was committed before the rows were had.
     UPDATE iu_core.iu_route_delivery AS d
-       SET due_at = greatest(w.waits_until, p_earliest)
+       SET due_at = greatest(p_earliest, least(w.waits_until, p_latest))
       FROM unnest(p_due) AS w
      WHERE d.subject_id = ANY (v_subjects)
        AND d.subject_id = w.subject_id

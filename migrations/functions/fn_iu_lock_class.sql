@@ -13,7 +13,8 @@
 -- Behind the instance keys comes one more:
 --   outbound_routes  shared by whatever writes messages; exclusive by the drain that
 --           follows a change of routes, lanes or live routes
--- Rows of deliveries are taken before those of their messages, in the order of their keys.
+-- Of delivery's rows: those of routes before the actors' locks; deliveries in the order of their keys,
+-- then attempts, then messages.
 -- Instance keys come last but for that; they are not advisory locks but rows of iu_piece_collection.
 -- Not STRICT: a CASE that is would be called instead of becoming part of the expression.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_lock_class(p_class text)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http.portions import Portion, deflated, plain, takes_deflate
+from app.portions import Portion, deflated, plain, takes_deflate
 
 
 async def stream(*contents: bytes) -> AsyncIterator[Portion]:

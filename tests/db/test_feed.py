@@ -8,10 +8,12 @@ import asyncpg
 import pytest
 
 from app.db.engine import Database as Pool
-from app.http.portions import Portion
+from app.portions import Portion
 from app.services.feed import AT_A_TIME, MOST_BEHIND, Feed, Listener, place_of
 from tests.support.composing import Item, compose
 from tests.support.databases import Database, Server, open_connection
+from tests.support.delivery import claim, make_route, open_boundary
+from tests.support.interleaving import racing, wait_until
 from tests.support.mutation import take_out
 from tests.support.release_dump import restored_database, statements
 from tests.support.templates import Template, make_template, open_gates
@@ -114,8 +116,8 @@ async def test_a_transaction_has_its_number_before_it_takes_its_time(
     async with owner.transaction():
         at = await owner.fetchval("SELECT iu_core.fn_iu_fact_time()")
         await look(feed)
-        assert feed._place is not None
-        assert (feed._place[0] < at) is guarded
+        assert feed._until is not None
+        assert (feed._until < at) is guarded
 
 
 async def test_who_missed_something_is_told_it_and_joins_the_others(
@@ -184,6 +186,63 @@ async def test_who_is_too_slow_is_let_go(
         await compose(owner, Item(template.key, suffix=suffix))
         await look(feed)
     assert (slow.qsize(), slow in feed._listeners) == (1, False)
+
+
+async def test_a_dead_letter_that_a_claim_makes_is_not_missed(
+    feed: Feed,
+    queue: Listener,
+    app_conn: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+) -> None:
+    await open_boundary(owner)
+    await make_route(owner)
+    await compose(owner, Item(template.key))
+    await owner.execute("UPDATE iu_core.iu_route_delivery SET attempts = 9")
+    assert len(await claim(app_conn, lease_s=0)) == 1  # by somebody who is never heard of again
+    await look(feed)
+    queue.get_nowait()
+    holding = owner.transaction()
+    await holding.start()
+    await owner.execute("LOCK TABLE iu_core.iu_route_attempt IN SHARE MODE")
+    async with racing(observer, app_conn, claim(app_conn)) as claiming:
+        await claiming.blocked(by=owner)
+        await look(feed)
+        await holding.commit()
+        assert await claiming.result() == []
+    await look(feed)
+    portion = queue.get_nowait()
+    assert portion is not None
+    assert b"event: dead_letter" in portion.content
+
+
+async def test_all_who_come_back_together_are_told_what_is_new_by_one_reader(
+    feed: Feed,
+    queue: Listener,
+    database: Database,
+    owner: asyncpg.Connection,
+    template: Template,
+) -> None:
+    """As after a deployment: while they wait for their turns, nothing happens, and time goes on."""
+    await compose(owner, Item(template.key, suffix="a"))
+    await look(feed)
+    ((_, last),) = told(queue.get_nowait())
+    pool = Pool(database.app_url)
+    feed = Feed(pool, lambda: False)
+    listening = [feed.listen(place_of(last)) for _ in range(100)]
+    for one in listening:
+        assert (await anext(one)).content == b": listening\n\n"
+    portions = [asyncio.ensure_future(anext(one)) for one in listening]
+
+    async def joined() -> bool:
+        return len(feed._listeners) == len(listening)
+
+    await wait_until(joined, "all of them have caught up")
+    await compose(owner, Item(template.key, suffix="b"))
+    assert {suffix for portion in portions for suffix, _ in told(await portion)} == {"b"}
+    await feed.close()
+    await pool.close()
 
 
 async def test_a_service_that_stops_tells_no_more(

@@ -550,6 +550,19 @@ async def test_what_waits_for_another_is_due_when_that_ends(
     assert [one["sequence"] for one in await claim(app_conn)] == [3]
 
 
+async def test_what_waits_for_what_may_not_leave_any_more_waits_some_minutes(
+    app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
+) -> None:
+    await make_route(app_conn)
+    instances = await facts(owner, template)
+    await tell_more(owner, instances, 2)
+    await finish(app_conn, await claim(app_conn), "failed", 503, "answered", retry_after_s=86400)
+    assert await claim(app_conn) == []
+    await lane(owner, COMPOSED, "delayed")
+    await set_clock(owner, timedelta(minutes=6))
+    assert [one["sequence"] for one in await claim(app_conn)] == [2]
+
+
 async def test_what_waits_does_not_stand_in_the_way_of_what_it_waits_for(
     app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
 ) -> None:

@@ -258,3 +258,54 @@ async def test_a_replay_waits_for_a_rollback_and_sends_nothing_that_it_took_back
         await rolling_back.commit()
     left = [one["sequence"] for one in await claim(app_conn)]
     assert (answer["due"], left) == ((0, [2]) if guarded else (1, [1]))
+
+
+async def test_who_gives_attempts_up_passes_over_those_that_are_being_ended(
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+) -> None:
+    """A worker that comes back after its lease ends them while another one claims."""
+    await make_route(app_conn)
+    await facts(owner, template, 2)
+    claimed = await claim(app_conn, lease_s=0)
+    holding = owner.transaction()
+    await holding.start()
+    await owner.execute("SELECT FROM iu_core.iu_route_attempt FOR UPDATE")
+    async with racing(observer, app_conn, finish(app_conn, claimed)) as finishing:
+        await finishing.blocked(by=owner)
+        assert await claim(second) == []
+        await holding.commit()
+        assert await finishing.result() == ["delivered"] * 2
+
+
+async def test_a_route_that_is_gone_a_rollback_and_a_replay_wait_for_each_other_in_one_order(
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    third: asyncpg.Connection,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+) -> None:
+    route = await make_route(app_conn)
+    (gone, *_) = await facts(owner, template, 2)
+    claimed = await claim(app_conn)
+    mine = [one for one in claimed if one["subject_id"] == gone]
+    await finish(app_conn, [one for one in claimed if one["subject_id"] != gone])
+    holding = owner.transaction()
+    await holding.start()
+    await owner.execute("SELECT FROM iu_core.event_outbox WHERE subject_id = $1 FOR UPDATE", gone)
+    ending = finish(app_conn, mine, "failed", 410, "answered")
+    async with racing(observer, app_conn, ending) as finishing:
+        await finishing.blocked(by=owner)
+        async with racing(observer, second, by_actor(second, "hr-bot")) as rolling_back:
+            await rolling_back.blocked(by=app_conn)
+            again = replay(third, route, delivered=True)
+            async with racing(observer, third, again) as replaying:
+                await replaying.blocked(by=app_conn)
+                await holding.commit()
+                assert await finishing.result() == ["dead"]
+                assert (await replaying.result())["status"] == "outbound_route_disabled"
+            assert (await rolling_back.result())["status"] == "rollback_blocked"

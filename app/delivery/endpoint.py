@@ -151,14 +151,14 @@ def _port(text: str | None, usual: int) -> int:
 
 
 def _host(text: str) -> str:
+    if not text.isascii():
+        raise ValueError("should name its host in ASCII: of other letters, the form xn--…")
     host = text.lower()
     if host.startswith("["):
         return _ipv6(host[1:-1])
     host = host.removesuffix(".")
     if not host:
         raise ValueError("should name a host")
-    if not host.isascii():
-        raise ValueError("should name its host in ASCII: of other letters, the form xn--…")
     if not _NAME.fullmatch(host) or len(host) > 253:
         raise ValueError("should name a host by letters, digits, hyphens and dots")
     if _is_number(host):

@@ -115,7 +115,7 @@ async def stream_facts(
     """
     feed: Feed = request.app.state.feed
     after = place_of(last_event_id)
-    await feed.admit()
+    await feed.admit(after)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no", "vary": "accept-encoding"}
     write = plain
     if takes_deflate(request.headers.get("accept-encoding", "")):

@@ -14,7 +14,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import structlog
@@ -61,6 +61,9 @@ PACE_S = 0.001
 """For each listener between two portions: what many listen to is told less often, in larger ones,
 so that telling takes a twentieth of a core however many listen."""
 
+FUTURE = timedelta(minutes=1)
+"""That a place may be ahead of the database's clock, as after a restore on another machine."""
+
 STILL_THERE_S = 15.0
 """Until a comment says that nothing has happened."""
 
@@ -77,16 +80,15 @@ def place_of(last_event_id: str | None) -> Place | None:
     if last_event_id is None:
         return None
     if not _PLACE.fullmatch(last_event_id):
-        raise _no_place()
+        raise _no_place("is no id of this stream")
     at, _, fact_id = last_event_id.partition("/")
     try:
         return datetime.fromisoformat(at), fact_id
     except ValueError as error:
-        raise _no_place() from error
+        raise _no_place("is no id of this stream") from error
 
 
-def _no_place() -> Refusal:
-    detail = "is no id of this stream"
+def _no_place(detail: str) -> Refusal:
     return invalid_input(
         [InvalidField(location="header", pointer="/last-event-id", rule="place", detail=detail)]
     )
@@ -113,12 +115,15 @@ class Feed:
         self._known = asyncio.Event()
         self._catching_up = asyncio.Semaphore(MOST_CATCHING_UP)
 
-    async def admit(self) -> None:
+    async def admit(self, after: Place | None) -> None:
         """Refuse with `overloaded` where as many listen as can, or as a database that is away does.
 
-        Asked before the answer begins: a stream that has begun can only wait for the database.
+        And with `invalid_input` a place that is not there yet. Asked before the answer begins: a
+        stream that has begun can only wait.
         """
-        await db.horizon(self._database)
+        now, _ = await db.horizon(self._database)
+        if after is not None and after[0] > now + FUTURE:
+            raise _no_place("is of the future")
         if self._count >= MOST_LISTENERS:
             raise Refusal(
                 "overloaded",

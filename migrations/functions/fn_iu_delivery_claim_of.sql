@@ -29,9 +29,9 @@ BEGIN
                               FROM iu_core.iu_route_delivery AS e
                              WHERE e.subject_id = d.subject_id
                                AND e.route_id = d.route_id
-                               AND e.sequence < d.sequence
-                               AND ((e.state = 'pending' AND e.period = p_period
-                                     AND e.event_type = ANY (p_types))
+                               AND e.outbox_id <> d.outbox_id
+                               AND ((e.sequence < d.sequence AND e.state = 'pending'
+                                     AND e.period = p_period AND e.event_type = ANY (p_types))
                                     OR (e.attempt_id IS NOT NULL AND e.due_at > p_now)))
                        )::iu_core.iu_due_delivery
                   FROM iu_core.iu_route_delivery AS d
@@ -43,9 +43,7 @@ BEGIN
                  ORDER BY d.due_at
                  LIMIT 4 * p_most);
         END LOOP;
-        EXIT WHEN iu_core.fn_iu_delivery_put_off(
-                      p_route_id, v_due, p_now + p_lease_s * interval '1 s',
-                      p_now + interval '5 min') = 0
+        EXIT WHEN iu_core.fn_iu_delivery_put_off(p_route_id, v_due, p_now, p_lease_s) = 0
               OR EXISTS (SELECT FROM unnest(v_due) AS w WHERE w.waits_until IS NULL);
     END LOOP;
     SELECT array_agg(w.subject_id), array_agg(w.outbox_id) INTO v_subjects, v_messages

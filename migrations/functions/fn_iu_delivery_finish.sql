@@ -83,6 +83,16 @@ BEGIN
                      ORDER BY e.subject_id, e.outbox_id)
       INTO v_ended
       FROM ended AS e;
+    -- What was delivered has left the system, whatever was decided about it meanwhile.
+    UPDATE iu_core.event_outbox AS o
+       SET delivered_at = v_now
+      FROM unnest(p_subject_ids, p_attempt_ids, p_outcomes) AS u(subject_id, attempt_id, outcome)
+      JOIN iu_core.iu_route_attempt AS a
+        ON a.subject_id = u.subject_id AND a.attempt_id = u.attempt_id
+     WHERE u.outcome = 'delivered'
+       AND o.subject_id = a.subject_id
+       AND o.outbox_id = a.outbox_id
+       AND o.delivered_at IS NULL;
     PERFORM iu_core.fn_iu_delivery_note(v_ended, v_now);
     -- What waited for them needs wait no more.
     UPDATE iu_core.iu_route_delivery AS d

@@ -1,7 +1,6 @@
 -- grant: owner only
--- What follows from attempts that ended: a message that was delivered has left the system, whatever was
--- decided about it meanwhile; one that is given up by it is a dead letter; a route whose endpoint is
--- gone is disabled.
+-- What follows from attempts that ended: a message that is given up by it is a dead letter; a route
+-- whose endpoint is gone is disabled.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_delivery_note(
     p_ended iu_core.iu_ended_delivery[], p_now timestamptz)
 RETURNS void
@@ -10,14 +9,6 @@ AS $$
 DECLARE
     v_gone uuid[];
 BEGIN
-    UPDATE iu_core.event_outbox AS o
-       SET delivered_at = p_now
-      FROM unnest(p_ended) AS e
-     WHERE e.state = 'delivered'
-       AND o.subject_id = e.subject_id
-       AND o.outbox_id = e.outbox_id
-       AND o.delivered_at IS NULL;
-
     INSERT INTO iu_core.iu_route_dead_letter AS l
            (subject_id, outbox_id, route_id, attempt_id, dead_at, attempts, event_type)
     SELECT e.subject_id, e.outbox_id, e.route_id, e.attempt_id, p_now, e.attempts, e.event_type

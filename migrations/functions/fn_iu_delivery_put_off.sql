@@ -1,10 +1,10 @@
 -- grant: owner only
 -- Puts off what waits for another message of its subject along this route: until that is due, but
--- within these times. Whoever ends that one makes it due at once (fn_iu_delivery_finish); where it may
+-- for a lease at least, and five minutes at most. Whoever ends that one makes it due at once (fn_iu_delivery_finish); where it may
 -- not leave any more, nobody does. Passes over what somebody else holds. Answers how many it has put off.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_delivery_put_off(
-    p_route_id uuid, p_due iu_core.iu_due_delivery[], p_earliest timestamptz,
-    p_latest timestamptz)
+    p_route_id uuid, p_due iu_core.iu_due_delivery[], p_now timestamptz,
+    p_lease_s integer)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -27,7 +27,8 @@ BEGIN
            FOR NO KEY UPDATE SKIP LOCKED);
     -- A later statement: it sees what was committed before the rows were had.
     UPDATE iu_core.iu_route_delivery AS d
-       SET due_at = greatest(p_earliest, least(w.waits_until, p_latest))
+       SET due_at = greatest(p_now + p_lease_s * interval '1 s',
+                             least(w.waits_until, p_now + interval '5 min'))
       FROM unnest(p_due) AS w
      WHERE d.subject_id = ANY (v_subjects)
        AND d.subject_id = w.subject_id
@@ -35,12 +36,12 @@ BEGIN
        AND d.outbox_id = ANY (v_messages)
        AND d.route_id = p_route_id
        AND d.state = 'pending'
-       AND d.attempt_id IS NULL
+       AND (d.attempt_id IS NULL OR d.due_at <= p_now)  -- not on the wire
        -- What it waits for is as it was: nobody has made this one due meanwhile.
        AND EXISTS (SELECT FROM iu_core.iu_route_delivery AS e
                     WHERE e.subject_id = d.subject_id
                       AND e.route_id = d.route_id
-                      AND e.sequence < d.sequence
+                      AND e.outbox_id <> d.outbox_id
                       AND e.due_at = w.waits_until
                       AND (e.state = 'pending' OR e.attempt_id IS NOT NULL));
     GET DIAGNOSTICS v_put_off = ROW_COUNT;

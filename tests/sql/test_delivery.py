@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -24,6 +24,7 @@ from tests.support.delivery import (
 )
 from tests.support.gates import set_clock
 from tests.support.rollback import Selectors, apply, by_actor, plan
+from tests.support.rows import one_row
 from tests.support.templates import Template, close_gates, make_template
 
 PAUSES = ["5 s", "5 min", "30 min", "2 h", "5 h", "10 h", "14 h", "20 h", "24 h"]
@@ -561,6 +562,56 @@ async def test_what_waits_for_what_may_not_leave_any_more_waits_some_minutes(
     await lane(owner, COMPOSED, "delayed")
     await set_clock(owner, timedelta(minutes=6))
     assert [one["sequence"] for one in await claim(app_conn)] == [2]
+
+
+async def tell_the_same(owner: asyncpg.Connection, instances: list[UUID]) -> None:
+    """A second message about each, which takes nothing back."""
+    await tell_more(owner, instances, 2)
+    for table in ("event_outbox", "iu_route_delivery"):
+        await owner.execute(f"UPDATE iu_core.{table} SET event_type = $1", COMPOSED)
+
+
+async def test_what_was_lost_and_waits_again_stands_in_nobodys_way(
+    app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
+) -> None:
+    """A killed worker had the second messages; then the first are sent again, and stay pending."""
+    route = await make_route(app_conn)
+    instances = await facts(owner, template, 8)
+    await tell_the_same(owner, instances)
+    await finish(app_conn, await claim(app_conn))
+    assert {one["sequence"] for one in await claim(app_conn, lease_s=0)} == {2}
+    await replay(app_conn, route, delivered=True)
+    await finish(app_conn, await claim(app_conn), "failed", 503, "answered", retry_after_s=86400)
+    others = await facts(owner, template, 3)
+    claimed = [one for _ in others for one in await claim(app_conn, most=1, per_route=4)]
+    assert {one["subject_id"] for one in claimed} == set(others)
+
+
+async def test_nothing_of_an_instance_leaves_beside_another_message_of_it(
+    app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
+) -> None:
+    route = await make_route(app_conn)
+    instances = await facts(owner, template)
+    await tell_the_same(owner, instances)
+    await finish(app_conn, await claim(app_conn))
+    (second,) = await claim(app_conn)
+    await replay(app_conn, route, delivered=True)  # the first, again
+    assert await claim(app_conn) == []
+    await finish(app_conn, [second])
+    assert [one["sequence"] for one in await claim(app_conn)] == [1]
+
+
+async def test_what_was_delivered_has_left_also_when_it_was_given_up_before(
+    app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
+) -> None:
+    await make_route(app_conn)
+    await facts(owner, template)
+    await owner.execute("UPDATE iu_core.iu_route_delivery SET attempts = 9")
+    claimed = await claim(app_conn, lease_s=0)
+    assert await claim(app_conn) == []
+    assert await finish(app_conn, claimed) == [None]
+    left = await one_row(owner, "SELECT delivered_at FROM iu_core.event_outbox")
+    assert left["delivered_at"] is not None
 
 
 async def test_what_waits_does_not_stand_in_the_way_of_what_it_waits_for(

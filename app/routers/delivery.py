@@ -130,7 +130,13 @@ async def put_outbound_route(
     "/routes/{route_id}",
     status_code=204,
     summary="Take an outbound route away",
-    responses=refusals("actor_not_allowed", "outbound_route_not_found", "precondition_failed"),
+    responses={
+        202: {
+            "description": "It is gone, but waiting for transactions that go by it took too long"
+            " and was cut off: some may go on."
+        },
+        **refusals("actor_not_allowed", "outbound_route_not_found", "precondition_failed"),
+    },
 )
 async def remove_outbound_route(
     *,
@@ -139,9 +145,12 @@ async def remove_outbound_route(
     caller: Admin,
     seen_revisions: SeenRevisionsIfAny,
     database: DatabaseDep,
-) -> None:
+) -> Response:
     """Take a route away: no attempt begins after the answer. Attempts still name it."""
-    await outbound_routes.remove_outbound_route(database, caller, route_id, order, seen_revisions)
+    is_over = await outbound_routes.remove_outbound_route(
+        database, caller, route_id, order, seen_revisions
+    )
+    return Response(status_code=204 if is_over else 202)
 
 
 @router.get("/attempts", summary="List attempts", dependencies=[Viewer])

@@ -212,3 +212,12 @@ class Page(QueryModel):
 
     limit: PageLimit = DEFAULT_PAGE
     page_token: PageToken | None = None
+
+
+OutboundDraining = Annotated[
+    bool,
+    Field(
+        description="Of a change of what may leave: waiting for transactions that go by what was"
+        " before took too long and was cut off; some may go on. Ask again to wait again."
+    ),
+]

@@ -10,6 +10,7 @@ from app.delivery.endpoint import EndpointUrl
 from app.events.signatures import WhsecSecret
 from app.schemas.base import (
     EventType,
+    OutboundDraining,
     Page,
     QueryModel,
     Reason,
@@ -132,11 +133,7 @@ class OutboundRoute(_RouteDefinition):
     route_id: UUID
     revision: int = Field(description="Its ETag, for `If-Match`.")
     secret_count: int
-    draining: bool = Field(
-        False,
-        description="Of a change: waiting for transactions that go by the route as it was took too"
-        " long and was cut off; some may go on.",
-    )
+    draining: OutboundDraining = False
     live: bool = Field(description="Whether the setting `iu_core.delivery_live_routes` names it.")
     enabled_at: Timestamp | None
     disabled_by_answer: Timestamp | None = Field(

@@ -9,6 +9,7 @@ from app.events.cloudevent import IsUriReference
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
     Actor,
+    OutboundDraining,
     QueryModel,
     Reason,
     TemplateReference,
@@ -78,6 +79,7 @@ _TYPE: dict[str, Any] = {
     "data_schema": {"type": "object", "required": ["name"]},
     "description": "Somebody was hired.",
     **_TIMES,
+    "draining": False,
 }
 
 
@@ -278,6 +280,7 @@ class Type(WireModel):
     updated_at: Timestamp
     updated_by: str
     reason: str
+    draining: OutboundDraining = False
 
 
 class TypePage(WireModel):

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
     Actor,
+    OutboundDraining,
     Reason,
     Timestamp,
     Uuid,
@@ -81,9 +82,10 @@ class SetSetting(WireModel):
 class SettingSet(Setting):
     """A setting, after it was set."""
 
-    model_config = with_example({**_SETTING, "changed": True})
+    model_config = with_example({**_SETTING, "changed": True, "draining": False})
 
     changed: bool = Field(description="False when it was so before.")
+    draining: OutboundDraining
 
 
 class SettingChange(WireModel):

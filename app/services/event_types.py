@@ -72,6 +72,4 @@ async def put_event_type(
     answer, row = await database.run(work, repeatable=True)
     if answer["status"] != "ok" or row is None:
         raise refusal_from_status(answer)
-    if answer["changed"]:
-        await drain_outbound(database)
-    return Type(**row)
+    return Type(**row, draining=not await drain_outbound(database))

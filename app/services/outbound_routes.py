@@ -101,8 +101,8 @@ async def remove_outbound_route(
     route_id: UUID,
     order: RemoveOutboundRoute,
     seen_revisions: list[int] | None,
-) -> None:
-    """Take a route away: no attempt begins afterwards.
+) -> bool:
+    """Take a route away; whether it is certain that no attempt begins afterwards.
 
     Refuses with `outbound_route_not_found`, `precondition_failed` and `actor_not_allowed`.
     """
@@ -114,7 +114,7 @@ async def remove_outbound_route(
     answer = await database.run(work)
     if answer["status"] != "ok":
         raise refusal_from_status(answer)
-    await drain_outbound(database)
+    return await drain_outbound(database)
 
 
 def _route(row: Row, *, draining: bool = False) -> OutboundRoute:

@@ -80,9 +80,8 @@ async def set_setting(
     answer, row = await database.run(work, repeatable=True)
     if row is None:
         raise refusal_from_status(answer)
-    if answer["changed"]:
-        await drain_outbound(database)
-    return SettingSet(**_setting(row), changed=answer["changed"])
+    draining = not await drain_outbound(database)
+    return SettingSet(**_setting(row), changed=answer["changed"], draining=draining)
 
 
 def _setting(row: Row) -> dict[str, Any]:

@@ -41,7 +41,8 @@ BEGIN
                    AND d.state = 'pending'
                    AND d.due_at <= p_now
                  ORDER BY d.due_at
-                 LIMIT 4 * p_most);
+                 -- What is only put off costs little.
+                 LIMIT greatest(4 * p_most, CASE WHEN v_round > 1 THEN 1000 END));
         END LOOP;
         EXIT WHEN iu_core.fn_iu_delivery_put_off(p_route_id, v_due, p_now, p_lease_s) = 0
               OR EXISTS (SELECT FROM unnest(v_due) AS w WHERE w.waits_until IS NULL);

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from standardwebhooks import Webhook
 
@@ -267,6 +268,43 @@ async def test_a_closing_counts_what_is_on_the_wire_and_nothing_begins_after_it(
     boundary = (await service.viewer.get("/observability/boundary")).json()
     assert (boundary["on_the_wire"], boundary["pending"]) == (0, 1)
     assert len(receiver.came) == 1
+
+
+@pytest.mark.parametrize("how", ["lane", "setting", "route", "removal"])
+async def test_who_changes_a_layer_is_told_when_the_wait_was_cut_off(
+    service: Service,
+    owner: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setattr("app.services.outbound_drain.LONGEST_S", 0)
+    route = await open_up(service, receiver)
+    path = f"/delivery/routes/{route['route_id']}"
+    again = {name: route[name] for name in ("name", "enabled", "event_type", "endpoint")}
+    changes: dict[str, tuple[str, str, Any]] = {
+        "lane": ("PUT", f"/event-types/{COMPOSED}", {"delivery_lane": "delayed"}),
+        "setting": ("PUT", "/settings/delivery_live_routes", {"value": []}),
+        "route": ("PUT", path, {**again, "enabled": False}),
+        "removal": ("DELETE", path, None),
+    }
+    method, path, order = changes[how]
+
+    async def change() -> httpx.Response:
+        if order is None:
+            return await service.admin.delete(path, params={"reason": "test"})
+        return await service.admin.request(method, path, json={**order, "reason": "test"})
+
+    async with owner.transaction():
+        await compose(owner, Item(template.key))
+        told = await change()
+    if how == "removal":
+        assert told.status_code == 202
+    else:
+        assert (told.status_code, told.json()["draining"]) == (200, True)
+        # Asked again it waits again, though nothing is changed by it.
+        assert (await change()).json()["draining"] is False
 
 
 async def test_older_messages_are_sent_by_an_explicit_replay(

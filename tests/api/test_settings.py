@@ -55,6 +55,7 @@ async def test_setting_is_noted_in_the_history_and_setting_the_same_again_is_not
         "changed_by": "admin-anna",
         "reason": "strict intake",
         "changed": True,
+        "draining": False,
     }
     assert document == expected
     again = await service.admin.put(

@@ -33,10 +33,10 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.075
 """Between two portions, while anybody listens."""
 
-SETTLE_S = 0.015
+SETTLE_S = 0.025
 """Between two looks at which transactions are running: until those are over that were, mostly."""
 
-MOST_SETTLING = 5
+MOST_SETTLING = 2
 """Looks, until a transaction that lasts is waited for between portions."""
 
 TROUBLE_S = 1.0

@@ -285,6 +285,7 @@ async def test_a_type_is_put_and_its_version_counts_its_schemas(service: Service
         "updated_at": ANY,
         "updated_by": "operator-bot",
         "reason": "new",
+        "draining": False,
     }
     order = {"reason": "stricter", "data_schema": schema}
     second = await service.operator.put(path, json=order)

@@ -23,6 +23,8 @@ from app.security import Caller
 from app.services.gates import full_key
 from app.services.outbound_drain import drain_outbound
 
+LIVE_ROUTES = "iu_core.delivery_live_routes"
+
 _SETTINGS = Keyset("settings", (str,))
 _HISTORY = Keyset("setting_history", (int,))
 
@@ -80,7 +82,7 @@ async def set_setting(
     answer, row = await database.run(work, repeatable=True)
     if row is None:
         raise refusal_from_status(answer)
-    draining = not await drain_outbound(database)
+    draining = setting_key == LIVE_ROUTES and not await drain_outbound(database)
     return SettingSet(**_setting(row), changed=answer["changed"], draining=draining)
 
 

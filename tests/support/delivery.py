@@ -1,5 +1,6 @@
 """Messages that may leave, and claiming and ending attempts, as the worker does."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -160,3 +161,9 @@ async def finish(
         [retry_after_s] * count,
     )
     return [row["state"] for row in rows]
+
+
+async def deliveries(owner: asyncpg.Connection) -> Counter[str]:
+    """How many there are in each state."""
+    rows = await owner.fetch("SELECT state FROM iu_core.iu_route_delivery")
+    return Counter(row["state"] for row in rows)

@@ -10,7 +10,6 @@ takes the stream as it is; the others take it compressed, as browsers do, and do
 """
 
 import asyncio
-import json
 import time
 from datetime import datetime
 from functools import partial
@@ -79,8 +78,8 @@ class _Client(asyncio.Protocol):
         if self._first:
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
-                if line.startswith(b"data: "):
-                    at = datetime.fromisoformat(json.loads(line[6:])["at"])
+                if line.startswith(b"id: "):  # a time and an id
+                    at = datetime.fromisoformat(line[4:].partition(b"/")[0].decode())
                     self.late_ms.append((now - at.timestamp()) * 1000)
 
     def close(self) -> None:

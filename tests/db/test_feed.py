@@ -9,7 +9,7 @@ import pytest
 
 from app.db.engine import Database as Pool
 from app.portions import Portion
-from app.services.feed import AT_A_TIME, MOST_BEHIND, Feed, Listener, place_of
+from app.services.feed import AT_A_TIME, MOST_BEHIND, Feed, Listener, pause_s, place_of
 from tests.support.composing import Item, compose
 from tests.support.databases import Database, Server, open_connection
 from tests.support.delivery import claim, make_route, open_boundary
@@ -256,3 +256,9 @@ async def test_a_service_that_stops_tells_no_more(
     stopping = True
     assert [portion async for portion in listening] == []
     await pool.close()
+
+
+def test_many_are_told_less_often_and_least_of_all_while_much_happens() -> None:
+    assert pause_s(1, per_s=0) == pause_s(1, per_s=1000) == 0.075
+    assert pause_s(200, per_s=249) == 0.2
+    assert pause_s(200, per_s=250) == 1.0

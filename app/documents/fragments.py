@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
@@ -57,6 +58,41 @@ def as_fragment(tokens: Sequence[Token]) -> str:
 class _Renderer(RendererHTML):
     """The parser's own renderer, but for what a page needs otherwise."""
 
+    def render(self, tokens: Sequence[Token], options: OptionsDict, env: EnvType) -> str:
+        """The HTML of a section. As of the parser's own, but that text with a tag is a cell."""
+        written: list[str] = []
+        for idx, token in enumerate(tokens):
+            if token.type == "inline":
+                text = self._text(token, options, env)
+                written.append(self._cell(token, text) if token.tag else text)
+            elif rule := self.rules.get(token.type):
+                written.append(rule(tokens, idx, options, env))
+            else:
+                written.append(self.renderToken(tokens, idx, options, env))
+        return "".join(written)
+
+    def renderToken(  # noqa: N802 - by this name the renderer asks
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        """A tag. Most of those in a text say nothing but their name."""
+        token = tokens[idx]
+        if token.block or token.attrs or token.nesting == 0:
+            return super().renderToken(tokens, idx, options, env)
+        return f"<{token.tag}>" if token.nesting > 0 else f"</{token.tag}>"
+
+    def _text(self, token: Token, options: OptionsDict, env: EnvType) -> str:
+        """What is marked up, or else just text."""
+        if token.children:
+            return self.renderInline(token.children, options, env)
+        return escapeHtml(token.content)
+
+    def _cell(self, cell: Token, text: str) -> str:
+        """A cell; one with a long word says so, since paper may have no room for that."""
+        if _LONG_WORD.search(cell.content):
+            cell.attrJoin("class", "long")
+        attributes = self.renderAttrs(cell) if cell.attrs else ""
+        return f"<{cell.tag}{attributes}>{text}</{cell.tag}>\n"
+
     def table_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
     ) -> str:
@@ -69,20 +105,13 @@ class _Renderer(RendererHTML):
         """The end of the table, and of its box."""
         return self.renderToken(tokens, idx, options, env) + "</div>\n"
 
-    def td_open(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
-        """A cell; one with a long word says so, since paper may have no room for that."""
-        cell = tokens[idx]
-        if _LONG_WORD.search(tokens[idx + 1].content):
-            cell.attrJoin("class", "long")
-        return f"<{cell.tag}{self.renderAttrs(cell)}>" if cell.attrs else f"<{cell.tag}>"
+    def tr_open(self, *_: object) -> str:
+        """A row."""
+        return "<tr>\n"
 
-    th_open = td_open
-
-    def td_close(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
-        """The end of a cell or a row. With `td_open`, half of a page's tokens: it asks nothing."""
-        return f"</{tokens[idx].tag}>\n"
-
-    th_close = tr_close = td_close
+    def tr_close(self, *_: object) -> str:
+        """The end of a row."""
+        return "</tr>\n"
 
     def list_item_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType

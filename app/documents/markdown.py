@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
+from markdown_it.rules_core import StateCore, inline, text_join
 from markdown_it.token import Token
 
 from app.documents.errors import DocumentTooLargeError
@@ -90,9 +90,11 @@ def begins_with_title(section: Section) -> bool:
 
 def plain_text(inline: Token) -> str:
     """The text of an inline token, without what is marked up in it."""
+    if not inline.children:
+        return inline.content
     return "".join(
         " " if child.type in {"softbreak", "hardbreak"} else child.content
-        for child in inline.children or ()
+        for child in inline.children
     ).strip()
 
 
@@ -100,7 +102,7 @@ def _tokens(section: Section) -> list[Token]:
     if section.media_type != MARKDOWN:
         return [
             Token("heading_open", "h1", 1, block=True),
-            Token("inline", "", 0, children=[Token("text", "", 0, content=section.title)]),
+            Token("inline", "", 0, content=section.title),
             Token("heading_close", "h1", -1, block=True),
             Token("code_block", "code", 0, content=section.text, block=True),
         ]
@@ -145,16 +147,16 @@ def _name_headings(tokens: Sequence[Token], ids: dict[str, int]) -> None:
 
 
 def _parse_inline(state: StateCore) -> None:
-    """Parse what may be marked up. Most cells of tables are not, and cost a fifth of a page."""
-    parser = state.md.inline
+    """Parse what may be marked up. Most cells of tables may not, and have no children."""
+    tokens, terminates = state.tokens, state.md.inline.terminator_re.search
+    state.tokens = [
+        token for token in tokens if token.type == "inline" and terminates(token.content)
+    ]
+    inline(state)
     for token in state.tokens:
-        if token.type == "inline":
-            token.children = []
-            if parser.terminator_re.search(token.content):
-                parser.parse(token.content, state.md, state.env, token.children)
-                _read_images(token.children)
-            elif token.content:
-                token.children.append(Token("text", "", 0, content=token.content))
+        _read_images(token.children or ())
+    text_join(state)
+    state.tokens = tokens
 
 
 def _read_images(tokens: Sequence[Token]) -> None:
@@ -172,7 +174,7 @@ class _Parser(MarkdownIt):
             "commonmark", {"html": False, "maxNesting": MAX_NESTING, "tasklists": True}
         )
         self.enable(["strikethrough", "table"])
-        self.disable(["html_block", "html_inline"])
+        self.disable(["html_block", "html_inline", "text_join"])
         self.block.ruler.at("table", table, {"alt": ["paragraph", "reference"]})
         self.core.ruler.at("inline", _parse_inline)
 

@@ -1,7 +1,6 @@
 """Tables in Word."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from docx.document import Document as Word
 from docx.enum.text import WD_PARAGRAPH_ALIGNMENT as ALIGN
@@ -22,9 +21,6 @@ MOST_COLUMNS = 63
 
 _ALIGNMENTS = {"left": ALIGN.LEFT, "center": ALIGN.CENTER, "right": ALIGN.RIGHT}
 
-_Written = tuple[Token, Token]
-"""A cell: where it opens, and its text."""
-
 
 def add_table(word: Word, tokens: Sequence[Token]) -> None:
     """Add the table that the tokens are; a wider one than Word takes as a line for each row."""
@@ -33,7 +29,7 @@ def add_table(word: Word, tokens: Sequence[Token]) -> None:
         return
     if len(rows[0]) > MOST_COLUMNS:
         for row in rows:
-            word.add_paragraph(readable("\t".join(plain_text(text) for _, text in row)))
+            word.add_paragraph(readable("\t".join(map(plain_text, row))))
         return
     widths = _widths(rows)
     table = word.add_table(len(rows), len(widths), style="Document Table")
@@ -46,40 +42,40 @@ def add_table(word: Word, tokens: Sequence[Token]) -> None:
     word.add_paragraph(style="After Table")
 
 
-def _rows(tokens: Sequence[Token]) -> Iterator[list[_Written]]:
-    row: list[_Written] = []
-    for token, text in pairwise(tokens):
-        if token.type in {"th_open", "td_open"}:
-            row.append((token, text))
+def _rows(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    row: list[Token] = []
+    for token in tokens:
+        if token.type == "inline":
+            row.append(token)
         elif token.type == "tr_close":
             yield row
             row = []
 
 
-def _widths(rows: Sequence[Sequence[_Written]]) -> list[Length]:
+def _widths(rows: Sequence[Sequence[Token]]) -> list[Length]:
     """Shares of the page by the longest text of each column, since not every Word measures it.
 
     Longer texts wrap; what is added is for the margins of a cell.
     """
     shares = [
-        min(max(len(plain_text(text)) for _, text in column), 30) + 6
+        min(max(len(plain_text(cell)) for cell in column), 30) + 6
         for column in zip(*rows, strict=True)
     ]
     return [Length(TEXT_WIDTH * share // sum(shares)) for share in shares]
 
 
-def _fill(made: _Row, row: Sequence[_Written], widths: Sequence[Length]) -> None:
+def _fill(made: _Row, row: Sequence[Token], widths: Sequence[Length]) -> None:
     properties = made._tr.get_or_add_trPr()
     properties.append(OxmlElement("w:cantSplit"))
-    is_head = row[0][0].attrs.get("scope") == "col"
+    is_head = row[0].attrs.get("scope") == "col"
     if is_head:
         properties.append(OxmlElement("w:tblHeader"))  # on every page
-    for cell, width, (opening, text) in zip(made.cells, widths, row, strict=True):
+    for cell, width, written in zip(made.cells, widths, row, strict=True):
         cell.width = width
         paragraph = cell.paragraphs[0]
         paragraph.style = "Table Text"
-        paragraph.alignment = _ALIGNMENTS.get(str(opening.attrs.get("class")))
-        add_text(paragraph, text, bold=opening.tag == "th")
+        paragraph.alignment = _ALIGNMENTS.get(str(written.attrs.get("class")))
+        add_text(paragraph, written, bold=written.tag == "th")
         if is_head:
             _shade(cell)
 

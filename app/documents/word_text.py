@@ -21,7 +21,7 @@ def add_text(paragraph: Paragraph, inline: Token, *, bold: bool = False) -> None
     """Add the text of an inline token to a paragraph, marked up as it is, and bold throughout."""
     marks = {"strong": int(bold), "em": 0, "s": 0}
     href = ""
-    for token in inline.children or ():
+    for token in inline.children or [Token("text", "", 0, content=inline.content)]:
         match token.type:
             case "text" | "code_inline" | "softbreak":
                 text = " " if token.type == "softbreak" else readable(token.content)

@@ -35,7 +35,10 @@ def ours(text: str) -> list[tuple[str, ...]]:
 
 
 def comparable(tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
-    """Kind, text and alignment of each token, whether or not an empty head was left out."""
+    """Kind, text and alignment of each token, whether or not an empty head was left out.
+
+    Of a cell that is one token as of the parser's three.
+    """
     for i, token in enumerate(tokens):
         if token.type == "thead_open":
             end = next(j for j in range(i, len(tokens)) if tokens[j].type == "thead_close")
@@ -46,7 +49,14 @@ def comparable(tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
             style = str(token.attrs.get("style", "")).removeprefix("text-align:")
             kind = token.type.replace("th_", "td_")
             aligned = style or str(token.attrs.get("class", "")).removeprefix("facts")
-            yield kind, token.content, aligned
+            if token.tag in {"td", "th"} and kind == "inline":
+                yield from (
+                    ("td_open", "", aligned),
+                    (kind, token.content, ""),
+                    ("td_close", "", ""),
+                )
+            else:
+                yield kind, token.content, aligned
 
 
 @given(text=_written)

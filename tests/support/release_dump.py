@@ -22,6 +22,7 @@ import asyncpg
 
 from app.db.bootstrap import bootstrap
 from app.db.embedded import EmbeddedPostgres
+from tests.support.composing import Item, compose
 from tests.support.databases import (
     SERVER_OPTIONS,
     Database,
@@ -29,9 +30,11 @@ from tests.support.databases import (
     cloned_database,
     drop_database,
     ensure_template,
+    open_connection,
     superuser_of,
 )
-from tests.support.populated import fill
+from tests.support.delivery import claim, finish, make_route, open_boundary
+from tests.support.populated import FAMILY, fill
 
 
 def statements(database: Database) -> bytes:
@@ -73,7 +76,25 @@ async def _filled(server: Server) -> bytes:
     await ensure_template(server)
     async with superuser_of(server) as superuser, cloned_database(server, superuser) as database:
         await fill(database)
+        await _deliver(database)
         return statements(database)
+
+
+async def _deliver(database: Database) -> None:
+    """A message that was delivered, one that is dead, and one that waits."""
+    owner, service = (
+        await open_connection(database, "owner"),
+        await open_connection(database, "app"),
+    )
+    await open_boundary(owner)
+    await make_route(service)
+    answers = await compose(service, *(Item(FAMILY, data=f'{{"number":{n}}}') for n in range(3)))
+    assert {answer["status"] for answer in answers} == {"ok"}
+    delivered, gone = await claim(service, most=2)
+    assert await finish(service, [delivered]) == ["delivered"]
+    assert await finish(service, [gone], "failed", 410, "answered") == ["dead"]
+    for connection in (owner, service):
+        await connection.close()
 
 
 def main(target: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.helper import helper
 
 FACT = {"kind": "composed", "at": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
-EVENT = f"id: 1\nevent: composed\ndata: {json.dumps(FACT)}\n\n".encode()
+EVENT = f"id: {FACT['at']}/composed-1\nevent: composed\ndata: {json.dumps(FACT)}\n\n".encode()
 
 
 async def test_an_endpoint_takes_messages_however_they_come_in_and_counts_those_expected() -> None:

@@ -57,6 +57,7 @@ openapi: dev ## write docs/openapi.json from the program
 docs: openapi ## write every document that is made from the program
 	@$(bin)/python -m app.errors docs/errors.md
 	@$(bin)/python tools/command_line.py
+	@$(bin)/python tools/commands.py
 
 lock: dev ## pin the newest versions, with hashes for every platform
 	@$(bin)/python tools/lock.py $(ARGS)

@@ -25,6 +25,7 @@ from app.openapi import add_problem_components
 from app.routers import (
     api_keys,
     boundary,
+    commands,
     composing,
     delivery,
     documents,
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     delivery.router,
     settings.router,
     api_keys.router,
+    commands.router,
     observability.router,
     boundary.router,
     health.router,
@@ -89,6 +91,7 @@ _TAGS = (
     ("rollback", "Taking back what events composed."),
     ("settings", "The settings that are no gates, with their history."),
     ("api-keys", "Who may call."),
+    ("commands", "Every operation that may change state: who may, and what undoes it."),
     ("observability", "What an operator looks at."),
     ("health", "Whether the service lives and can work, and what it counts."),
     ("problems", "What a refusal means, and what helps."),

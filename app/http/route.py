@@ -1,7 +1,8 @@
 """The route class of every operation: checks a request as a document before FastAPI sees it.
 
-An operation is named after its function. `app.main` takes the routes of a router as they are, so
-whatever a router says goes into its own `APIRouter(…)`, not into `include_router`.
+An operation is named after its function; one that may change state is the command of that code,
+whose title and gates it has (`app.commands`). `app.main` takes the routes of a router as they are,
+so whatever a router says goes into its own `APIRouter(…)`, not into `include_router`.
 
 The order is that of the HTTP surface: who is calling (`app.http.authentication`, before all of
 this), the address and the body as documents, the scope, the fields. FastAPI's own limiter of
@@ -20,10 +21,12 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.commands import COMMANDS
 from app.errors import Refusal
 from app.http.address import check_accept, check_address
 from app.http.items import read_array, read_lines
 from app.http.record import record_of
+from app.refusals.gates import gate_code
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 from app.refusals.models import merged, refusals
@@ -100,15 +103,21 @@ class FactoryRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         options["operation_id"] = options.get("operation_id") or endpoint.__name__
+        command = COMMANDS.get(options["operation_id"])
+        if command is not None:
+            options["summary"] = command.title
         super().__init__(path, endpoint, **options)
+        self.command = command
         self.required_scope = _required_scope(self.dependant)
         self.responses = merged(self._implied_refusals(), self.responses)
+        self.openapi_extra = {**(self.openapi_extra or {})}
         if self.required_scope is not None:
             self.description += f"\n\nNeeds the scope `{self.required_scope}`."
-            self.openapi_extra = {
-                **(self.openapi_extra or {}),
-                "x-required-scope": str(self.required_scope),
-            }
+            self.openapi_extra["x-required-scope"] = str(self.required_scope)
+        if command is not None and command.gates:
+            gates = ", ".join(f"`{gate}`" for gate in command.gates)
+            self.description += f"\n\nRefused while closed: {gates}."
+            self.openapi_extra["x-required-gates"] = list(command.gates)
 
     def _implied_refusals(self) -> dict[int | str, dict[str, Any]]:
         """What every operation of this shape can be refused with, so that none has to say it."""
@@ -118,6 +127,8 @@ class FactoryRoute(APIRoute):
         if self.required_scope is not None:
             codes += ["unauthenticated", "forbidden", "identity_keys_unavailable"]
             codes += ["database_unavailable", "overloaded"]
+        if self.command is not None:
+            codes += map(gate_code, self.command.gates)
         return refusals(*codes)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.commands import RequireCommand
 from app.dependencies import AuthenticatorDep, DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
@@ -14,7 +15,6 @@ from app.services import api_keys
 
 router = APIRouter(prefix="/api-keys", tags=["api-keys"], route_class=FactoryRoute)
 
-Admin = Annotated[Caller, Depends(require(Scope.ADMIN))]
 KeyId = Annotated[
     str,
     Path(
@@ -33,18 +33,24 @@ async def list_api_keys(page: Annotated[Page, Query()], database: DatabaseDep) -
     return await api_keys.list_api_keys(database, page)
 
 
-@router.post("", status_code=201, summary="Make an API key")
+@router.post("", status_code=201)
 async def create_api_key(
-    order: CreateApiKey, caller: Admin, database: DatabaseDep, response: Response
+    order: CreateApiKey,
+    caller: Annotated[Caller, Depends(RequireCommand("create_api_key"))],
+    database: DatabaseDep,
+    response: Response,
 ) -> ApiKeyCreated:
     """Make a key. Its secret is in this answer and nowhere else: it is not stored."""
     response.headers["Cache-Control"] = "no-store"
     return await api_keys.create_api_key(database, caller, order)
 
 
-@router.delete("/{key_id}", summary="Revoke an API key", responses=refusals("api_key_not_found"))
+@router.delete("/{key_id}", responses=refusals("api_key_not_found"))
 async def revoke_api_key(
-    key_id: KeyId, caller: Admin, database: DatabaseDep, authenticator: AuthenticatorDep
+    key_id: KeyId,
+    caller: Annotated[Caller, Depends(RequireCommand("revoke_api_key"))],
+    database: DatabaseDep,
+    authenticator: AuthenticatorDep,
 ) -> ApiKey:
     """Revoke a key: at once in this process, within two seconds in the others."""
     return await api_keys.revoke_api_key(database, authenticator, caller, key_id)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.schemas.delivery import Boundary, BoundaryProbe
@@ -25,8 +26,7 @@ async def get_boundary(database: DatabaseDep) -> Boundary:
 
 @router.post(
     "/probe",
-    summary="Prove what keeps messages inside",
-    dependencies=[Depends(require(Scope.OPERATOR))],
+    dependencies=[Depends(RequireCommand("probe_boundary"))],
 )
 async def probe_boundary(database: DatabaseDep) -> BoundaryProbe:
     """Writes messages, tells how many attempts would begin with them, and undoes all of it."""

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from app.commands import RequireCommand
 from app.dependencies import CoalescerDep, DatabaseDep, MetricsDep, RunnerDep, SchemasDep
 from app.http.accepted import ACCEPTED, accepted
 from app.http.document import document
@@ -22,20 +23,17 @@ from app.schemas.composing import (
     IdempotencyKey,
     InstantiateFromEvent,
 )
-from app.security import Caller, Scope, require
+from app.security import Caller
 from app.services import composing, operations
 
 router = APIRouter(prefix="/instances", tags=["instances"], route_class=FactoryRoute)
 
-Producer = Annotated[Caller, Depends(require(Scope.PRODUCER))]
 
 _REFUSALS = (
     "actor_not_allowed",
     "invalid_emit_mode",
     "idempotency_conflict",
     "rolled_back",
-    "live_gate_closed",
-    "composer_gate_closed",
     "actor_rolling_back",
     "template_collection_not_found",
     "template_not_marked",
@@ -92,12 +90,11 @@ def _say_how_it_came(result: Composed | DryRun) -> Response:
     "/from-event",
     status_code=201,
     response_model=Composed | DryRun,
-    summary="Compose one instance",
     responses={**_MADE, **refusals(*_REFUSALS)},
 )
 async def instantiate_from_event(
     order: InstantiateFromEvent,
-    caller: Producer,
+    caller: Annotated[Caller, Depends(RequireCommand("instantiate_from_event"))],
     coalescer: CoalescerDep,
     schemas: SchemasDep,
 ) -> Response:
@@ -122,7 +119,6 @@ def _most_items(query: QueryParams) -> int:
     "/bulk",
     status_code=201,
     response_model=BulkAnswer,
-    summary="Compose many instances",
     responses={**ACCEPTED, **refusals(*_REFUSALS, "gate_sealed")},
     openapi_extra=_ALSO_LINES,
 )
@@ -131,7 +127,7 @@ async def instantiate_bulk(
     *,
     orders: BulkItems,
     options: Annotated[BulkOptions, Query()],
-    caller: Producer,
+    caller: Annotated[Caller, Depends(RequireCommand("instantiate_bulk"))],
     database: DatabaseDep,
     metrics: MetricsDep,
     runner: RunnerDep,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep, GuardDep
 from app.http.entity_tags import ETAG_HEADER, SeenRevisionsIfAny, tell_revision
 from app.http.route import FactoryRoute
@@ -29,7 +30,6 @@ from app.services import delivery, outbound_routes
 router = APIRouter(prefix="/delivery", tags=["delivery"], route_class=FactoryRoute)
 
 Viewer = Depends(require(Scope.VIEWER))
-Admin = Annotated[Caller, Depends(require(Scope.ADMIN))]
 
 
 def _tagged(response: Response, route: OutboundRoute) -> OutboundRoute:
@@ -48,7 +48,6 @@ async def list_outbound_routes(
 @router.post(
     "/routes",
     status_code=201,
-    summary="Make an outbound route",
     responses={
         201: {
             "headers": {
@@ -62,7 +61,7 @@ async def list_outbound_routes(
 async def create_outbound_route(
     *,
     order: PutOutboundRoute,
-    caller: Admin,
+    caller: Annotated[Caller, Depends(RequireCommand("create_outbound_route"))],
     database: DatabaseDep,
     guard: GuardDep,
     response: Response,
@@ -93,7 +92,6 @@ async def get_outbound_route(
 
 @router.put(
     "/routes/{route_id}",
-    summary="Change an outbound route",
     responses={
         200: {"headers": ETAG_HEADER},
         **refusals(
@@ -108,7 +106,7 @@ async def put_outbound_route(
     *,
     route_id: Uuid,
     order: PutOutboundRoute,
-    caller: Admin,
+    caller: Annotated[Caller, Depends(RequireCommand("put_outbound_route"))],
     seen_revisions: SeenRevisionsIfAny,
     database: DatabaseDep,
     guard: GuardDep,
@@ -129,7 +127,6 @@ async def put_outbound_route(
 @router.delete(
     "/routes/{route_id}",
     status_code=204,
-    summary="Take an outbound route away",
     responses={
         202: {
             "description": "It is gone, but waiting for transactions that go by it took too long"
@@ -142,7 +139,7 @@ async def remove_outbound_route(
     *,
     route_id: Uuid,
     order: Annotated[RemoveOutboundRoute, Query()],
-    caller: Admin,
+    caller: Annotated[Caller, Depends(RequireCommand("remove_outbound_route"))],
     seen_revisions: SeenRevisionsIfAny,
     database: DatabaseDep,
 ) -> Response:
@@ -171,11 +168,12 @@ async def list_dead_letters(
 
 @router.post(
     "/dead-letters/replay",
-    summary="Send dead letters again",
     responses=refusals("actor_not_allowed", "outbound_route_not_found", "outbound_route_disabled"),
 )
 async def replay_dead_letters(
-    order: ReplayDeadLetters, caller: Admin, database: DatabaseDep
+    order: ReplayDeadLetters,
+    caller: Annotated[Caller, Depends(RequireCommand("replay_dead_letters"))],
+    database: DatabaseDep,
 ) -> DeadLettersReplayed:
     """Send dead letters of one route again, from the first attempt on. A dry run counts them."""
     return await delivery.replay_dead_letters(database, caller, order)
@@ -183,11 +181,12 @@ async def replay_dead_letters(
 
 @router.post(
     "/replay",
-    summary="Send messages again",
     responses=refusals("actor_not_allowed", "outbound_route_not_found", "outbound_route_disabled"),
 )
 async def replay_messages(
-    order: ReplayMessages, caller: Admin, database: DatabaseDep
+    order: ReplayMessages,
+    caller: Annotated[Caller, Depends(RequireCommand("replay_messages"))],
+    database: DatabaseDep,
 ) -> MessagesReplayed:
     """Send messages of a time range along one route, again or for the first time.
 

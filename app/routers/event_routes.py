@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep, SchemasDep
 from app.http.entity_tags import ETAG_HEADER, SeenRevisionsIfAny, tell_revision
 from app.http.route import FactoryRoute
@@ -16,7 +17,6 @@ from app.services import event_routes, simulating
 router = APIRouter(prefix="/event-routes", tags=["events"], route_class=FactoryRoute)
 
 Viewer = Depends(require(Scope.VIEWER))
-Operator = Annotated[Caller, Depends(require(Scope.OPERATOR))]
 
 
 def _tagged(response: Response, route: Route) -> Route:
@@ -33,7 +33,6 @@ async def list_event_routes(page: Annotated[Page, Query()], database: DatabaseDe
 @router.post(
     "",
     status_code=201,
-    summary="Make an event route",
     responses={
         201: {
             "headers": {
@@ -45,7 +44,10 @@ async def list_event_routes(page: Annotated[Page, Query()], database: DatabaseDe
     },
 )
 async def create_event_route(
-    order: PutRoute, caller: Operator, database: DatabaseDep, response: Response
+    order: PutRoute,
+    caller: Annotated[Caller, Depends(RequireCommand("create_event_route"))],
+    database: DatabaseDep,
+    response: Response,
 ) -> Route:
     """Make a route. It composes as an actor that its maker may act as.
 
@@ -69,7 +71,6 @@ async def get_event_route(route_id: Uuid, database: DatabaseDep, response: Respo
 
 @router.put(
     "/{route_id}",
-    summary="Change an event route",
     responses={
         200: {"headers": ETAG_HEADER},
         **refusals(
@@ -81,7 +82,7 @@ async def put_event_route(
     *,
     route_id: Uuid,
     order: PutRoute,
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("put_event_route"))],
     seen_revisions: SeenRevisionsIfAny,
     database: DatabaseDep,
     response: Response,
@@ -97,14 +98,13 @@ async def put_event_route(
 @router.delete(
     "/{route_id}",
     status_code=204,
-    summary="Take an event route away",
     responses=refusals("actor_not_allowed", "event_route_not_found", "precondition_failed"),
 )
 async def remove_event_route(
     *,
     route_id: Uuid,
     order: Annotated[RemoveRoute, Query()],
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("remove_event_route"))],
     seen_revisions: SeenRevisionsIfAny,
     database: DatabaseDep,
 ) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep, IntakeDep
 from app.http.record import record_of
 from app.http.route import FactoryRoute
@@ -51,7 +52,6 @@ async def get_event_source(name: Name, database: DatabaseDep) -> Source:
 
 @router.put(
     "/{name}",
-    summary="Make or change an event source",
     responses={
         201: {"model": Source, "description": "It is new."},
         **refusals("actor_not_allowed"),
@@ -60,7 +60,7 @@ async def get_event_source(name: Name, database: DatabaseDep) -> Source:
 async def put_event_source(
     name: Name,
     order: PutSource,
-    caller: Annotated[Caller, Depends(require(Scope.OPERATOR))],
+    caller: Annotated[Caller, Depends(RequireCommand("put_event_source"))],
     database: DatabaseDep,
     response: Response,
 ) -> Source:
@@ -78,7 +78,6 @@ async def put_event_source(
     "/{name}",
     status_code=201,
     response_model=TakenEvent,
-    summary="Send a webhook",
     responses={
         **TAKEN,
         **refusals(

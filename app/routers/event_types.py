@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
@@ -46,13 +47,12 @@ async def get_event_type(event_type: Name, database: DatabaseDep) -> Type:
 
 @router.put(
     "/{event_type:path}",
-    summary="Register an event type",
     responses=refusals("actor_not_allowed"),
 )
 async def put_event_type(
     event_type: Name,
     order: PutType,
-    caller: Annotated[Caller, Depends(require(Scope.OPERATOR))],
+    caller: Annotated[Caller, Depends(RequireCommand("put_event_type"))],
     database: DatabaseDep,
 ) -> Type:
     """Register an event type, or change it. Its version counts the changes of its schema.

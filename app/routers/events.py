@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep, IntakeDep, RuleBookDep
 from app.http.cloudevents import EVENT_BODIES, Events, cloud_events
 from app.http.document import document
@@ -27,7 +28,6 @@ router = APIRouter(prefix="/events", tags=["events"], route_class=FactoryRoute)
 
 VIEWER = Depends(require(Scope.VIEWER))
 INTAKE_REFUSALS = (
-    "event_intake_gate_closed",
     "event_conflict",
     "event_type_not_found",
     "event_chain_too_deep",
@@ -56,14 +56,13 @@ def say_how_it_came(taken: TakenEvent) -> Response:
     "",
     status_code=201,
     response_model=TakenEvent,
-    summary="Send an event",
     responses={**TAKEN, **refusals(*INTAKE_REFUSALS)},
     openapi_extra=EVENT_BODIES,
 )
 @cloud_events
 async def post_events(
     sent: Events,
-    caller: Annotated[Caller, Depends(require(Scope.PRODUCER))],
+    caller: Annotated[Caller, Depends(RequireCommand("post_events"))],
     intake: IntakeDep,
 ) -> Response:
     """Takes a CloudEvent, binary, structured or batched, and fires the routes that it takes.
@@ -88,8 +87,7 @@ async def list_events(
 
 @router.post(
     "/refire",
-    summary="Fire events again",
-    dependencies=[Depends(require(Scope.OPERATOR))],
+    dependencies=[Depends(RequireCommand("refire_events"))],
 )
 async def refire_events(
     order: Refire, database: DatabaseDep, book: RuleBookDep, intake: IntakeDep

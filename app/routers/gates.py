@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
@@ -26,7 +27,6 @@ from app.services import gates
 
 router = APIRouter(prefix="/gates", tags=["gates"], route_class=FactoryRoute)
 
-Operator = Annotated[Caller, Depends(require(Scope.OPERATOR))]
 GateKey = Annotated[
     str,
     Path(
@@ -47,11 +47,12 @@ async def list_gates(page: Annotated[Page, Query()], database: DatabaseDep) -> G
 
 @router.post(
     "/close-all",
-    summary="Close all gates",
     responses=refusals("actor_not_allowed"),
 )
 async def close_all_gates(
-    caller: Operator, database: DatabaseDep, order: CloseAllGates | None = None
+    caller: Annotated[Caller, Depends(RequireCommand("close_all_gates"))],
+    database: DatabaseDep,
+    order: CloseAllGates | None = None,
 ) -> AllGatesClosed:
     """Close all eleven gates at once, the gate of delivery too, and end their leases.
 
@@ -74,11 +75,13 @@ async def get_gate(key: GateKey, database: DatabaseDep) -> GateDetails:
 
 @router.put(
     "/{key}",
-    summary="Open or close a gate",
     responses=refusals("actor_not_allowed", "gate_not_found", "gate_sealed", "operation_state"),
 )
 async def set_gate(
-    key: GateKey, order: SetGate, caller: Operator, database: DatabaseDep
+    key: GateKey,
+    order: SetGate,
+    caller: Annotated[Caller, Depends(RequireCommand("set_gate"))],
+    database: DatabaseDep,
 ) -> GateSet:
     """Open a gate until it is closed, or close it and end its leases.
 
@@ -106,11 +109,13 @@ async def list_gate_history(
 @router.post(
     "/{key}/leases",
     status_code=201,
-    summary="Open a gate for a while",
     responses=refusals("actor_not_allowed", "gate_not_found", "gate_sealed", "operation_state"),
 )
 async def lease_gate(
-    key: GateKey, order: TakeLease, caller: Operator, database: DatabaseDep
+    key: GateKey,
+    order: TakeLease,
+    caller: Annotated[Caller, Depends(RequireCommand("lease_gate"))],
+    database: DatabaseDep,
 ) -> Lease:
     """Open a gate for at most 24 hours: for one actor or for all, for some uses or for any number.
 
@@ -122,14 +127,13 @@ async def lease_gate(
 
 @router.delete(
     "/{key}/leases/{lease_id}",
-    summary="Revoke a lease",
     responses=refusals("actor_not_allowed", "gate_not_found", "lease_not_found"),
 )
 async def revoke_lease(
     key: GateKey,
     lease_id: Uuid,
     order: Annotated[RevokeLease, Query()],
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("revoke_lease"))],
     database: DatabaseDep,
 ) -> LeaseRevoked:
     """End a lease before its time. One that is over already stays as it is.

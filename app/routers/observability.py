@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.methods import wants_body
 from app.http.route import EVENT_STREAM, FactoryRoute, produces
@@ -25,17 +26,15 @@ from app.security import Caller, Scope, require
 from app.services import observability as service
 from app.services.feed import Feed, place_of
 
-router = APIRouter(
-    prefix="/observability",
-    tags=["observability"],
-    route_class=FactoryRoute,
-    dependencies=[Depends(require(Scope.VIEWER))],
-)
+router = APIRouter(prefix="/observability", tags=["observability"], route_class=FactoryRoute)
 
 Viewer = Annotated[Caller, Depends(require(Scope.VIEWER))]
+VIEWER = Depends(require(Scope.VIEWER))
 
 
-@router.get("/templates", summary="See how templates and their instances stand")
+@router.get(
+    "/templates", summary="See how templates and their instances stand", dependencies=[VIEWER]
+)
 async def observe_templates(
     query: Annotated[TemplateList, Query()], database: DatabaseDep
 ) -> TemplateStatePage:
@@ -55,13 +54,13 @@ async def observe_events(
     return await service.observe_events(database, caller, query)
 
 
-@router.get("/summary", summary="Sum the event log up")
+@router.get("/summary", summary="Sum the event log up", dependencies=[VIEWER])
 async def summarise_events(database: DatabaseDep) -> EventSummary:
     """Counts events per template and mode: live ones in the event log, dry runs in the record."""
     return await service.summarise_events(database)
 
 
-@router.get("/integrity", summary="Check everything")
+@router.get("/integrity", dependencies=[Depends(RequireCommand("check_integrity"))])
 async def check_integrity(database: DatabaseDep) -> IntegrityReport:
     """Computes every digest again from the content, and compares everything with everything.
 
@@ -70,7 +69,7 @@ async def check_integrity(database: DatabaseDep) -> IntegrityReport:
     return await service.check_integrity(database)
 
 
-@router.get("/refusals", summary="List what was refused")
+@router.get("/refusals", summary="List what was refused", dependencies=[VIEWER])
 async def observe_refusals(
     query: Annotated[RefusalList, Query()], database: DatabaseDep
 ) -> RecordedRefusalPage:
@@ -78,7 +77,7 @@ async def observe_refusals(
     return await service.observe_refusals(database, query)
 
 
-@router.get("/overview", summary="See everything at a glance")
+@router.get("/overview", summary="See everything at a glance", dependencies=[VIEWER])
 async def get_overview(database: DatabaseDep) -> FactoryOverview:
     """Health, gates, counts and rates, refusals by code, drift, orphans, unversioned templates.
 
@@ -91,6 +90,7 @@ async def get_overview(database: DatabaseDep) -> FactoryOverview:
 @router.get(
     "/stream",
     summary="Watch what happens",
+    dependencies=[VIEWER],
     response_class=StreamingResponse,
     responses={
         200: {

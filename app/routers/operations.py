@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep, RunnerDep
 from app.http.last_resort import is_stopping
 from app.http.methods import wants_body
@@ -61,11 +62,13 @@ async def list_operation_items(
 
 @router.post(
     "/{operation_id}/cancel",
-    summary="Cancel an operation",
     responses=refusals(*_ONE, "operation_state"),
 )
 async def cancel_operation(
-    operation_id: OperationId, order: OperationStep, caller: Producer, database: DatabaseDep
+    operation_id: OperationId,
+    order: OperationStep,
+    caller: Annotated[Caller, Depends(RequireCommand("cancel_operation"))],
+    database: DatabaseDep,
 ) -> Operation:
     """Ends an operation after the chunk that runs: what was done stays, the rest is not attempted.
 
@@ -76,13 +79,12 @@ async def cancel_operation(
 
 @router.post(
     "/{operation_id}/resume",
-    summary="Resume an operation",
     responses=refusals(*_ONE, "operation_state"),
 )
 async def resume_operation(
     operation_id: OperationId,
     order: OperationStep,
-    caller: Producer,
+    caller: Annotated[Caller, Depends(RequireCommand("resume_operation"))],
     database: DatabaseDep,
     runner: RunnerDep,
 ) -> Operation:
@@ -95,13 +97,12 @@ async def resume_operation(
 
 @router.post(
     "/{operation_id}/retry-failed",
-    summary="Try an operation's failed items again",
     responses=refusals(*_ONE, "operation_state"),
 )
 async def retry_failed_operation(
     operation_id: OperationId,
     order: OperationStep,
-    caller: Producer,
+    caller: Annotated[Caller, Depends(RequireCommand("retry_failed_operation"))],
     database: DatabaseDep,
     runner: RunnerDep,
 ) -> Operation:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
@@ -23,7 +24,6 @@ from app.services import pieces
 
 router = APIRouter(prefix="/pieces", tags=["pieces"], route_class=FactoryRoute)
 
-Operator = Annotated[Caller, Depends(require(Scope.OPERATOR))]
 VIEWER = Depends(require(Scope.VIEWER))
 _MADE: dict[int | str, dict[str, Any]] = {
     201: {"headers": {"Location": {"description": "The piece.", "schema": {"type": "string"}}}}
@@ -55,15 +55,17 @@ async def list_pieces(
 @router.post(
     "",
     status_code=201,
-    summary="Make a piece",
     responses={
         **_MADE,
         200: {"model": CreatedPiece, "description": "The piece that has this content already."},
-        **refusals("actor_not_allowed", "piece_write_gate_closed"),
+        **refusals("actor_not_allowed"),
     },
 )
 async def create_piece(
-    order: NewPiece, caller: Operator, database: DatabaseDep, response: Response
+    order: NewPiece,
+    caller: Annotated[Caller, Depends(RequireCommand("create_piece"))],
+    database: DatabaseDep,
+    response: Response,
 ) -> CreatedPiece:
     """Make a piece of content. Content that is known brings back the piece that is there.
 
@@ -99,12 +101,10 @@ async def list_piece_uses(
 @router.post(
     "/{unit_id}/revise",
     status_code=201,
-    summary="Revise a piece",
     responses={
         **_MADE,
         **refusals(
             "actor_not_allowed",
-            "piece_write_gate_closed",
             "unit_not_found",
             "operation_state",
             "no_change",
@@ -115,7 +115,7 @@ async def list_piece_uses(
 async def revise_piece(
     unit_id: UnitId,
     order: RevisePiece,
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("revise_piece"))],
     database: DatabaseDep,
     response: Response,
 ) -> Piece:
@@ -129,17 +129,18 @@ async def revise_piece(
 
 @router.post(
     "/{unit_id}/lifecycle",
-    summary="Activate or retire a piece",
     responses=refusals(
         "actor_not_allowed",
-        "lifecycle_gate_closed",
         "unit_not_found",
         "operation_state",
         "unit_in_use",
     ),
 )
 async def change_piece_life(
-    unit_id: UnitId, order: ChangeLife, caller: Operator, database: DatabaseDep
+    unit_id: UnitId,
+    order: ChangeLife,
+    caller: Annotated[Caller, Depends(RequireCommand("change_piece_life"))],
+    database: DatabaseDep,
 ) -> Piece:
     """Take a piece one step through its life: draft to active, and any but retired to retired.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep, RunnerDep
 from app.http.accepted import ACCEPTED, accepted
 from app.http.route import FactoryRoute
@@ -19,19 +20,20 @@ from app.schemas.rollback import (
     RollbackKeysReleased,
     RollbackPlan,
 )
-from app.security import Caller, Scope, require
+from app.security import Caller
 from app.services import rollback
 
 router = APIRouter(prefix="/rollback", tags=["rollback"], route_class=FactoryRoute)
 
-Producer = Annotated[Caller, Depends(require(Scope.PRODUCER))]
 
 _SELECTION = ("actor_not_allowed", "template_collection_not_found", "too_large")
 
 
-@router.post("/plan", summary="Plan a rollback", responses=refusals(*_SELECTION))
+@router.post("/plan", responses=refusals(*_SELECTION))
 async def plan_rollback(
-    order: PlanRollback, caller: Producer, database: DatabaseDep
+    order: PlanRollback,
+    caller: Annotated[Caller, Depends(RequireCommand("plan_rollback"))],
+    database: DatabaseDep,
 ) -> RollbackPlan:
     """Count what a rollback would remove, and what stands against it. Changes nothing.
 
@@ -43,14 +45,16 @@ async def plan_rollback(
 @router.post(
     "/apply",
     response_model=RollbackApplied,
-    summary="Apply a plan",
     responses={
         **ACCEPTED,
         **refusals(*_SELECTION, "plan_stale", "rollback_blocked", "actor_rolling_back"),
     },
 )
 async def apply_rollback(
-    order: ApplyRollback, caller: Producer, database: DatabaseDep, runner: RunnerDep
+    order: ApplyRollback,
+    caller: Annotated[Caller, Depends(RequireCommand("apply_rollback"))],
+    database: DatabaseDep,
+    runner: RunnerDep,
 ) -> RollbackApplied | Response:
     """Remove exactly what was planned, in one transaction, or nothing.
 
@@ -67,11 +71,12 @@ async def apply_rollback(
 
 @router.post(
     "/by-actor",
-    summary="Roll back an actor",
     responses=refusals("actor_not_allowed", "too_large", "rollback_blocked"),
 )
 async def rollback_by_actor(
-    order: RollbackByActor, caller: Producer, database: DatabaseDep
+    order: RollbackByActor,
+    caller: Annotated[Caller, Depends(RequireCommand("rollback_by_actor"))],
+    database: DatabaseDep,
 ) -> ActorRolledBack:
     """Remove all that one actor composed, in one step; a dry run unless told otherwise.
 
@@ -80,9 +85,11 @@ async def rollback_by_actor(
     return await rollback.rollback_by_actor(database, caller, order)
 
 
-@router.post("/release-keys", summary="Release kept keys", responses=refusals(*_SELECTION))
+@router.post("/release-keys", responses=refusals(*_SELECTION))
 async def release_rollback_keys(
-    order: ReleaseRollbackKeys, caller: Producer, database: DatabaseDep
+    order: ReleaseRollbackKeys,
+    caller: Annotated[Caller, Depends(RequireCommand("release_rollback_keys"))],
+    database: DatabaseDep,
 ) -> RollbackKeysReleased:
     """Give back the keys of what was rolled back, so that the same events may compose again.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.route import FactoryRoute
 from app.problems import refusals
@@ -14,7 +15,6 @@ from app.services import settings_store
 
 router = APIRouter(prefix="/settings", tags=["settings"], route_class=FactoryRoute)
 
-Admin = Annotated[Caller, Depends(require(Scope.ADMIN))]
 SettingKey = Annotated[
     str,
     Path(
@@ -48,11 +48,13 @@ async def list_setting_history(
 
 @router.put(
     "/{key}",
-    summary="Set a setting",
     responses=refusals("actor_not_allowed", "setting_not_found"),
 )
 async def set_setting(
-    key: SettingKey, order: SetSetting, caller: Admin, database: DatabaseDep
+    key: SettingKey,
+    order: SetSetting,
+    caller: Annotated[Caller, Depends(RequireCommand("set_setting"))],
+    database: DatabaseDep,
 ) -> SettingSet:
     """Set a setting. Setting what is set already changes nothing."""
     return await settings_store.set_setting(database, caller, key, order)

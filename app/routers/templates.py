@@ -4,6 +4,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.commands import RequireCommand
 from app.dependencies import DatabaseDep
 from app.http.entity_tags import ETAG_HEADER, SeenRevisions, SeenRevisionsIfAny, tell_revision
 from app.http.route import FactoryRoute
@@ -37,13 +38,11 @@ router = APIRouter(prefix="/templates", tags=["templates"], route_class=FactoryR
 
 Document = TypeVar("Document")
 
-Operator = Annotated[Caller, Depends(require(Scope.OPERATOR))]
 VIEWER = Depends(require(Scope.VIEWER))
 Reference = Annotated[TemplateInPath, Path()]
 
 _MISSING = ("template_collection_not_found", "template_not_marked")
-_AUTHORING = ("actor_not_allowed", "template_authoring_gate_closed")
-_WITH_PIECES = (*_AUTHORING, "piece_write_gate_closed", "unit_not_found", "unit_not_active")
+_WITH_PIECES = ("actor_not_allowed", "unit_not_found", "unit_not_active")
 _TAGGED: dict[int | str, dict[str, Any]] = {200: {"headers": ETAG_HEADER}}
 _MADE: dict[int | str, dict[str, Any]] = {
     201: {
@@ -93,11 +92,13 @@ async def list_templates(
 @router.post(
     "",
     status_code=201,
-    summary="Make a family with its first version",
     responses={**_MADE, **refusals(*_WITH_PIECES, "already_exists")},
 )
 async def create_template(
-    order: NewTemplate, caller: Operator, database: DatabaseDep, response: Response
+    order: NewTemplate,
+    caller: Annotated[Caller, Depends(RequireCommand("create_template"))],
+    database: DatabaseDep,
+    response: Response,
 ) -> AuthoredTemplate:
     """Make a family with its first version, which is current at once.
 
@@ -110,16 +111,21 @@ async def create_template(
 @router.post(
     "/mark",
     status_code=201,
-    summary="Mark a collection as a template",
     responses={
         **_MADE,
         **refusals(
-            *_AUTHORING, "template_collection_not_found", "already_exists", "unit_not_active"
+            "actor_not_allowed",
+            "template_collection_not_found",
+            "already_exists",
+            "unit_not_active",
         ),
     },
 )
 async def mark_template(
-    order: MarkTemplate, caller: Operator, database: DatabaseDep, response: Response
+    order: MarkTemplate,
+    caller: Annotated[Caller, Depends(RequireCommand("mark_template"))],
+    database: DatabaseDep,
+    response: Response,
 ) -> AuthoredTemplate:
     """Mark a plain collection as a template. It can be composed from, and its pieces are in use.
 
@@ -131,7 +137,6 @@ async def mark_template(
 @router.post(
     "/families/{family}/versions",
     status_code=201,
-    summary="Make a family's next version",
     responses={
         **_MADE,
         200: {"model": VersionDryRun, "description": "What a dry run says."},
@@ -149,7 +154,7 @@ async def create_template_version(
     *,
     family: Annotated[FamilyKey, Path()],
     order: NewVersion,
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("create_template_version"))],
     seen_revisions: SeenRevisions,
     database: DatabaseDep,
     response: Response,
@@ -210,17 +215,16 @@ async def diff_templates(
 
 @router.post(
     "/{ref}/register-version",
-    summary="Give a template its place in the version chain",
     responses={
         **_TAGGED,
-        **refusals(*_AUTHORING, *_MISSING, "already_exists", "precondition_failed"),
+        **refusals("actor_not_allowed", *_MISSING, "already_exists", "precondition_failed"),
     },
 )
 async def register_template_version(
     *,
     ref: Reference,
     order: RegisterVersion,
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("register_template_version"))],
     seen_revisions: SeenRevisionsIfAny,
     database: DatabaseDep,
     response: Response,
@@ -238,11 +242,10 @@ async def register_template_version(
 
 @router.post(
     "/{ref}/withdraw",
-    summary="Withdraw a version",
     responses={
         **_TAGGED,
         **refusals(
-            *_AUTHORING,
+            "actor_not_allowed",
             *_MISSING,
             "operation_state",
             "template_in_use",
@@ -255,7 +258,7 @@ async def withdraw_template(
     *,
     ref: Reference,
     order: WithdrawTemplate,
-    caller: Operator,
+    caller: Annotated[Caller, Depends(RequireCommand("withdraw_template"))],
     seen_revisions: SeenRevisions,
     database: DatabaseDep,
     response: Response,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from app.canonical_json import canonical_json
+from app.commands import elevated_scope
 from app.db import composing as db
 from app.db.composing import ComposeItem
 from app.db.engine import Database
@@ -22,7 +23,7 @@ from app.schemas.composing import (
     InstantiateFromEvent,
     WouldBeRefused,
 )
-from app.security import Caller, Scope
+from app.security import Caller
 from app.services.coalescer import Coalescer
 from app.services.judging import TRIES, UNJUDGED, Schemas, judgement, never_judged
 
@@ -82,7 +83,7 @@ async def compose_bulk(
     for a gate window.
     """
     if gate_window:
-        caller.need(Scope.OPERATOR)
+        caller.need(elevated_scope("instantiate_bulk"))
     operation_id = uuid4()
     judged_by = await schemas.look_up({order.template for order in orders})
     for _ in range(TRIES):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.canonical_json import canonical_json
+from app.commands import elevated_scope
 from app.db import event_rules as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
@@ -12,7 +13,7 @@ from app.paging import Keyset
 from app.refusals.from_database import refusal_from_status
 from app.schemas.base import Page
 from app.schemas.event_rules import PutType, Type, TypePage
-from app.security import Caller, Scope
+from app.security import Caller
 from app.services.judging import checked_schema
 from app.services.outbound_drain import drain_outbound
 
@@ -66,7 +67,7 @@ async def put_event_type(
     async def work(tx: Transaction) -> tuple[dict[str, Any], Row | None]:
         before = await db.event_type(tx, event_type)
         if "live" in {order.delivery_lane, before and before["delivery_lane"]}:
-            caller.need(Scope.ADMIN)
+            caller.need(elevated_scope("put_event_type"))
         return await db.put_type(tx, new, by), await db.event_type(tx, event_type)
 
     answer, row = await database.run(work, repeatable=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from app.commands import elevated_scope
 from app.db import gates as db
 from app.db.accountable import Accountable
 from app.db.delivery import on_the_wire
@@ -33,7 +34,7 @@ from app.schemas.gates import (
     SetGate,
     TakeLease,
 )
-from app.security import Caller, Scope
+from app.security import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +105,7 @@ async def set_gate(database: Database, caller: Caller, key: str, order: SetGate)
     waited for a closing, and `forbidden` below admin for the gate of delivery and for seals.
     """
     gate_key = full_key(key)
-    _need_scope(caller, gate_key, touches_seal=order.seal is not None)
+    _need_scope(caller, "set_gate", gate_key, touches_seal=order.seal is not None)
     by = _accountable(caller, order.actor)
 
     async def open_gate(tx: Transaction) -> dict[str, Any]:
@@ -133,7 +134,7 @@ async def close_all_gates(
 ) -> AllGatesClosed:
     """Close all eleven gates in one transaction. Refuses with `forbidden` to seal below admin."""
     if order.seal:
-        caller.need(Scope.ADMIN)
+        caller.need(elevated_scope("close_all_gates"))
     by = _accountable(caller, order.actor)
 
     async def close(tx: Transaction) -> dict[str, Any]:
@@ -158,7 +159,7 @@ async def lease_gate(database: Database, caller: Caller, key: str, order: TakeLe
     delivery.
     """
     gate_key = full_key(key)
-    _need_scope(caller, gate_key)
+    _need_scope(caller, "lease_gate", gate_key)
     by = _accountable(caller, order.actor)
     new = db.NewLease(order.for_actor, order.uses, order.seconds)
 
@@ -183,7 +184,7 @@ async def revoke_lease(
     delivery.
     """
     gate_key = full_key(key)
-    _need_scope(caller, gate_key)
+    _need_scope(caller, "revoke_lease", gate_key)
     by = _accountable(caller, order.actor)
 
     async def work(tx: Transaction) -> tuple[dict[str, Any], Row | None]:
@@ -244,9 +245,9 @@ async def _drained_within(database: Database, gate_key: str, milliseconds: int) 
     return True
 
 
-def _need_scope(caller: Caller, gate_key: str, *, touches_seal: bool = False) -> None:
+def _need_scope(caller: Caller, command: str, gate_key: str, *, touches_seal: bool = False) -> None:
     if touches_seal or gate_key == DELIVERY_GATE:
-        caller.need(Scope.ADMIN)
+        caller.need(elevated_scope(command))
 
 
 def _accountable(caller: Caller, actor: str | None) -> Accountable:

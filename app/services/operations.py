@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.canonical_json import canonical_json
+from app.commands import elevated_scope
 from app.db import operations as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
@@ -30,7 +31,7 @@ from app.schemas.operations import (
     OperationPage,
     OperationStep,
 )
-from app.security import Caller, Scope
+from app.security import Caller
 from app.services.judging import Schemas, judgement
 from app.services.operation_runner import OperationRunner
 
@@ -226,7 +227,8 @@ async def watch_operation(
 async def _change(
     database: Database, caller: Caller, operation_id: UUID, step: db.Step, order: OperationStep
 ) -> Operation:
-    allowed = None if caller.scope.reaches(Scope.OPERATOR) else caller.own_actors
+    needed = elevated_scope(f"{step}_operation")
+    allowed = None if caller.scope.reaches(needed) else caller.own_actors
     by = _accountable(caller)
 
     async def work(tx: Transaction) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
+from app.commands import elevated_scope
 from app.db import rollback as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
@@ -22,7 +23,7 @@ from app.schemas.rollback import (
     RollbackPlan,
     RollbackSelectors,
 )
-from app.security import Caller, Scope
+from app.security import Caller
 from app.services.operation_runner import OperationRunner
 
 
@@ -31,7 +32,7 @@ async def plan_rollback(database: Database, caller: Caller, order: PlanRollback)
 
     Refuses with `actor_not_allowed`, `template_collection_not_found`, `too_large`.
     """
-    selection = _selection(order.selectors, caller)
+    selection = _selection("plan_rollback", order.selectors, caller)
 
     async def work(tx: Transaction) -> dict[str, Any]:
         return await db.plan_rollback(tx, selection, _accountable(caller))
@@ -48,7 +49,7 @@ async def apply_rollback(
     What is more than one transaction takes becomes an operation. Refuses as `plan_rollback`, and
     with `plan_stale`, `rollback_blocked` and `actor_rolling_back`.
     """
-    selection = _selection(order.selectors, caller)
+    selection = _selection("apply_rollback", order.selectors, caller)
     planned = db.Planned(order.plan_digest, order.planned_at)
 
     async def work(tx: Transaction) -> dict[str, Any]:
@@ -86,7 +87,7 @@ async def _start_operation(
     async def work(tx: Transaction) -> tuple[dict[str, Any], dict[str, Any] | None]:
         answer = await db.create_rollback_operation(
             tx,
-            _selection(order.selectors, caller),
+            _selection("apply_rollback", order.selectors, caller),
             db.Planned(order.plan_digest, order.planned_at),
             order.reason,
             _accountable(caller),
@@ -116,7 +117,7 @@ async def rollback_by_actor(
             tx,
             order.actor,
             order.reason,
-            _allowed_actors(caller),
+            _allowed_actors("rollback_by_actor", caller),
             _accountable(caller),
             dry_run=order.dry_run,
             release_keys=order.release_keys,
@@ -133,7 +134,7 @@ async def release_rollback_keys(
 
     Refuses as `plan_rollback`.
     """
-    selection = _selection(order.selectors, caller)
+    selection = _selection("release_rollback_keys", order.selectors, caller)
 
     async def work(tx: Transaction) -> dict[str, Any]:
         return await db.release_rollback_keys(tx, selection, order.reason, _accountable(caller))
@@ -143,7 +144,7 @@ async def release_rollback_keys(
     return RollbackKeysReleased.model_validate(members)
 
 
-def _selection(selectors: RollbackSelectors, caller: Caller) -> db.Selection:
+def _selection(command: str, selectors: RollbackSelectors, caller: Caller) -> db.Selection:
     return db.Selection(
         actor=selectors.actor,
         operation_id=selectors.operation_id,
@@ -151,13 +152,13 @@ def _selection(selectors: RollbackSelectors, caller: Caller) -> db.Selection:
         template=selectors.template,
         composed_from=selectors.composed_from,
         composed_to=selectors.composed_to,
-        allowed_actors=_allowed_actors(caller),
+        allowed_actors=_allowed_actors(command, caller),
     )
 
 
-def _allowed_actors(caller: Caller) -> str | None:
+def _allowed_actors(command: str, caller: Caller) -> str | None:
     """Whose work the caller may roll back; reading others' work is not enough for that."""
-    return None if caller.scope.reaches(Scope.OPERATOR) else caller.own_actors
+    return None if caller.scope.reaches(elevated_scope(command)) else caller.own_actors
 
 
 def _accountable(caller: Caller) -> Accountable:

@@ -104,6 +104,7 @@ TABLE: dict[str, str | None] = {
     "POST /event-sources/{name}": SIGNED,
     "GET /instances/{instance_id}/document": P,
     "POST /templates/{ref}/preview": V,
+    "GET /commands": V,
     "GET /api-keys": A,
     "POST /api-keys": A,
     "DELETE /api-keys/{key_id}": A,

@@ -185,8 +185,8 @@ CHANGES = {
     },
 }
 
-NO_LOSS = {"iu_event_rules"}
-"""It counts the changes of other tables, and can begin again."""
+NO_LOSS = {"iu_event_rules", "dot_iu_command_catalog"}
+"""One counts the changes of other tables, and can begin again; the other comes with the program."""
 
 LOSSES = {
     **{table: {"a row": f"INSERT INTO iu_core.{table} {values}"} for table, values in ROWS.items()},

@@ -1,0 +1,110 @@
+"""Commands that compose instances, and those that take them back."""
+
+from app.commands.spec import Authority, Command, Elevated
+from app.security import Scope
+
+COMPOSING_GATES = ("iu_core.auto_instantiate_enabled", "iu_core.composer_enabled")
+_ANOTHERS = Elevated(Scope.OPERATOR, "what another did")
+
+COMPOSING = (
+    Command(
+        "instantiate_from_event",
+        "Compose one instance",
+        Scope.PRODUCER,
+        functions=("fn_iu_auto_instantiate_many", "fn_iu_auto_instantiate_from_event"),
+        gates=COMPOSING_GATES,
+        reversed_by="apply_rollback",
+        http="POST /instances/from-event",
+        command_line=("instantiate",),
+    ),
+    Command(
+        "instantiate_bulk",
+        "Compose many instances",
+        Scope.PRODUCER,
+        functions=("fn_iu_operation_create", "fn_iu_auto_instantiate_atomic"),
+        gates=COMPOSING_GATES,
+        reversed_by="apply_rollback",
+        http="POST /instances/bulk",
+        command_line=("instantiate",),
+        elevated=Elevated(Scope.OPERATOR, "a gate window"),
+    ),
+    Command(
+        "work_on_operations",
+        "Work on operations, chunk by chunk",
+        Authority.SERVICE,
+        functions=(
+            "fn_iu_operation_step",
+            "fn_iu_operation_claim",
+            "fn_iu_operation_judge",
+            "fn_iu_operation_fail_item",
+            "fn_iu_operation_let_go",
+        ),
+        gates=COMPOSING_GATES,
+        reversed_by="apply_rollback",
+        command_line=("serve", "evaluate"),
+    ),
+    Command(
+        "cancel_operation",
+        "Cancel an operation",
+        Scope.PRODUCER,
+        functions=("fn_iu_operation_cancel",),
+        http="POST /operations/{operation_id}/cancel",
+        command_line=("operation cancel",),
+        elevated=_ANOTHERS,
+    ),
+    Command(
+        "resume_operation",
+        "Resume an operation",
+        Scope.PRODUCER,
+        functions=("fn_iu_operation_resume",),
+        reversed_by="cancel_operation",
+        http="POST /operations/{operation_id}/resume",
+        command_line=("operation resume",),
+        elevated=_ANOTHERS,
+    ),
+    Command(
+        "retry_failed_operation",
+        "Try an operation's failed items again",
+        Scope.PRODUCER,
+        functions=("fn_iu_operation_retry_failed",),
+        reversed_by="apply_rollback",
+        http="POST /operations/{operation_id}/retry-failed",
+        command_line=("operation retry-failed",),
+        elevated=_ANOTHERS,
+    ),
+    Command(
+        "plan_rollback",
+        "Plan a rollback",
+        Scope.PRODUCER,
+        functions=("fn_iu_rollback_plan",),
+        http="POST /rollback/plan",
+        command_line=("rollback",),
+        elevated=_ANOTHERS,
+        leaves_nothing=True,
+    ),
+    Command(
+        "apply_rollback",
+        "Apply a plan",
+        Scope.PRODUCER,
+        functions=("fn_iu_rollback_apply", "fn_iu_rollback_operation_create"),
+        http="POST /rollback/apply",
+        command_line=("rollback",),
+        elevated=_ANOTHERS,
+    ),
+    Command(
+        "rollback_by_actor",
+        "Roll back an actor",
+        Scope.PRODUCER,
+        functions=("fn_iu_rollback_by_actor", "fn_iu_auto_instantiate_rollback_by_actor"),
+        http="POST /rollback/by-actor",
+        elevated=_ANOTHERS,
+    ),
+    Command(
+        "release_rollback_keys",
+        "Release kept keys",
+        Scope.PRODUCER,
+        functions=("fn_iu_rollback_release_keys",),
+        http="POST /rollback/release-keys",
+        elevated=_ANOTHERS,
+    ),
+)

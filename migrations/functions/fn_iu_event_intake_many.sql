@@ -102,7 +102,7 @@ BEGIN
              WHERE v_items[f.ordinal].claimed AND p_data[f.place] IS NULL;
         END IF;
     END IF;
-    PERFORM iu_core.fn_iu_event_record(v_items, p_sources, p_ids, p_types);
+    PERFORM iu_core.fn_iu_event_record(v_items, p_sources, p_ids, p_types, p_channels);
     RETURN QUERY SELECT * FROM iu_core.fn_iu_event_answer(v_items);
 END
 $$;

@@ -18,7 +18,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command  constant text :=
-        CASE WHEN p_route_id IS NULL THEN 'create_event_route' ELSE 'change_event_route' END;
+        CASE WHEN p_route_id IS NULL THEN 'create_event_route' ELSE 'put_event_route' END;
     v_refused  jsonb;
     v_now      timestamptz;
     v_route_id uuid;

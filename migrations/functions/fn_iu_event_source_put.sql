@@ -27,7 +27,7 @@ BEGIN
       FROM (SELECT) AS one
       LEFT JOIN iu_core.iu_event_source AS s ON s.source_name = p_source_name
                                             AND s.signature = p_signature;
-    v_refused := iu_core.fn_iu_invalid_input('set_event_source',
+    v_refused := iu_core.fn_iu_invalid_input('put_event_source',
         ARRAY['/name', '/signature', '/header', '/secrets', '/source', '/id', '/type', '/actor',
               '/description', '/reason'],
         ARRAY['should be 1 to 63 lower-case letters, digits, ., _ or -',

@@ -16,7 +16,7 @@ DECLARE
     v_version integer;
     v_changed boolean;
 BEGIN
-    v_refused := iu_core.fn_iu_invalid_input('set_event_type',
+    v_refused := iu_core.fn_iu_invalid_input('put_event_type',
         ARRAY['/event_type', '/delivery_lane', '/data_schema', '/description', '/reason'],
         ARRAY['should be one line of 1 to 200 characters', 'should be delayed or live',
               'should be an object', 'should be at most 2000 characters', 'should be one line of 1 to 500 characters'],

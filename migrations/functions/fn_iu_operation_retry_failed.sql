@@ -13,7 +13,7 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_answer jsonb := iu_core.fn_iu_operation_admit(
-        'retry_failed_items', p_operation_id, 'instantiate', ARRAY['completed', 'halted'], p_reason,
+        'retry_failed_operation', p_operation_id, 'instantiate', ARRAY['completed', 'halted'], p_reason,
         p_allowed_actors, p_actor, p_principal, p_request_id);
 BEGIN
     IF v_answer IS NOT NULL THEN

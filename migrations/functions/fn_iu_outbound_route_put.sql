@@ -17,7 +17,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command  constant text :=
-        CASE WHEN p_route_id IS NULL THEN 'create_outbound_route' ELSE 'change_outbound_route' END;
+        CASE WHEN p_route_id IS NULL THEN 'create_outbound_route' ELSE 'put_outbound_route' END;
     v_enabled  constant boolean := coalesce(p_enabled, false);
     v_secrets  text[];
     v_refused  jsonb;

@@ -87,7 +87,7 @@ async def test_another_event_with_the_same_id_is_a_conflict_that_names_what_diff
     (answer,) = await take(app_conn, an_event(revision, cloudevent_id="1", data={"name": "Grace"}))
     assert answer["status"] == "event_conflict"
     assert answer["details"]["fields"] == ["data"]
-    assert await refusals(owner) == [("take_event", "event_conflict")]
+    assert await refusals(owner) == [("post_events", "event_conflict")]
 
 
 async def test_a_closed_intake_stores_nothing(
@@ -97,7 +97,7 @@ async def test_a_closed_intake_stores_nothing(
     (answer,) = await take(app_conn, an_event(await edition(app_conn)))
     assert answer["status"] == "event_intake_gate_closed"
     assert await stored(owner) == []
-    assert await refusals(owner) == [("take_event", "event_intake_gate_closed")]
+    assert await refusals(owner) == [("post_events", "event_intake_gate_closed")]
 
 
 async def test_a_closed_composer_keeps_the_event_with_its_refusal(
@@ -124,7 +124,7 @@ async def test_what_the_rules_turn_away_is_recorded_and_not_stored(
         {"depth": 9, "limit": 8},
     )
     assert await stored(owner) == []
-    assert await refusals(owner) == [("take_event", "event_chain_too_deep")]
+    assert await refusals(owner) == [("post_events", "event_chain_too_deep")]
 
 
 async def test_a_known_event_is_told_to_who_may_see_it(

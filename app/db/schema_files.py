@@ -5,7 +5,8 @@
       versions/NNNN_name.py, .up.sql, .down.sql
       functions/<name>.sql            one function each, file name = function name
       views/<name>.sql                one view each, file name = view name
-      grants/*.sql                    applied in the order of their names
+      grants/*.sql                    grants, and the rows that the program says of itself; applied
+                                      in the order of their names
       order.txt                       the order in which functions and views are created
       distribution.txt                where tables would lie on a distributed database; for tests
 

@@ -3,12 +3,17 @@
 from typing import Any
 
 import asyncpg
+import httpx
 
 from app.commands import COMMANDS
 from app.commands.spec import Command
 from app.db.migrations import migrate
+from app.main import create_app
+from app.settings import Settings
 from tests.support.databases import Database
+from tests.support.examples import ENDLESS, example_requests
 from tests.support.http import Service
+from tests.support.populated import Populated
 
 
 def entry(command: Command) -> dict[str, Any]:
@@ -59,3 +64,43 @@ async def test_migrating_again_puts_the_rows_right(
     await migrate(database.owner_url, again=True)
     answer = await service.viewer.get("/commands", params={"limit": 200})
     assert answer.json()["items"] == [entry(COMMANDS[code]) for code in sorted(COMMANDS)]
+
+
+async def contents(owner: asyncpg.Connection) -> dict[str, str]:
+    """A digest of the rows of each table."""
+    tables = await owner.fetch(
+        """SELECT c.relname FROM pg_class AS c
+            WHERE c.relnamespace = 'iu_core'::regnamespace AND c.relkind = 'r'"""
+    )
+    return {
+        table: await owner.fetchval(
+            f"SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM iu_core.{table} AS t"
+        )
+        for (table,) in tables
+    }
+
+
+async def test_what_is_no_command_changes_nothing(populated: Populated) -> None:
+    app = create_app(Settings())
+    headers = {"Authorization": f"Bearer {populated.keys['admin']}"}
+    before = await contents(populated.owner)
+    answered: set[str] = set()
+    asked: set[str] = set()
+    async with httpx.AsyncClient(base_url=populated.url, headers=headers) as admin:
+        for place in (0, -1):
+            known = {name: found[place] for name, found in populated.known.items()}
+            for request in example_requests(app, known=known):
+                if request.operation_id in COMMANDS or request.operation_id == ENDLESS:
+                    continue
+                answer = await admin.request(
+                    request.method, request.path, params=request.query, json=request.json
+                )
+                asked.add(request.operation_id)
+                if answer.is_success:
+                    answered.add(request.operation_id)
+        assert await contents(populated.owner) == before
+        assert asked - answered == {"get_outbound_route"}  # there is none
+
+        assert (await admin.get("/observability/integrity")).is_success
+    after = await contents(populated.owner)
+    assert {table for table in after if after[table] != before[table]} == {"iu_integrity_check"}

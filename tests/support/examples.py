@@ -28,21 +28,32 @@ class ExampleRequest:
 
 
 def example_requests(
-    app: FastAPI, bodies: Mapping[str, Any] | None = None
+    app: FastAPI,
+    bodies: Mapping[str, Any] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Iterator[ExampleRequest]:
-    """One for each operation. `bodies` are taken instead of made ones, by operation id."""
+    """One for each operation.
+
+    `bodies` are taken instead of made ones, by operation id; what is `known` by a parameter's name
+    stands in the path instead of its example.
+    """
     document = app.openapi()
     schemas = document["components"]["schemas"]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            name = operation["operationId"]
+            operation_id = operation["operationId"]
             values = {
                 (parameter["in"], parameter["name"]): _example(parameter["schema"], schemas)
                 for parameter in operation.get("parameters", ())
                 if parameter.get("required")
             }
+            values |= {
+                ("path", name): value
+                for name, value in (known or {}).items()
+                if ("path", name) in values
+            }
             content = operation.get("requestBody", {}).get("content", {})
-            body = (bodies or {}).get(name)
+            body = (bodies or {}).get(operation_id)
             none: tuple[str, dict[str, Any]] = ("application/json", {})
             content_type, media = next(iter(content.items()), none)
             if body is None and "examples" in media:
@@ -50,7 +61,7 @@ def example_requests(
             elif body is None and media:
                 body = _example(media["schema"], schemas)
             yield ExampleRequest(
-                operation_id=name,
+                operation_id=operation_id,
                 method=method.upper(),
                 path=path.format(
                     **{key: _in_path(value) for (place, key), value in values.items()}

@@ -31,7 +31,7 @@ DOCUMENT: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
 TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
 
 # These leave each other's world as it is, so they share one; the others have one each.
-SHARED = [("pieces", "observability", "health", "problems"), ("settings", "api-keys")]
+SHARED = [("pieces", "observability", "commands", "health", "problems"), ("settings", "api-keys")]
 WORLDS = [*((tag,) for tag in TAGS if tag not in sum(SHARED, ())), *SHARED]
 
 SEED = int(os.environ.get("FACTORY_TEST_SEED", "20250601"))

@@ -100,6 +100,23 @@ async def test_a_closed_intake_stores_nothing(
     assert await refusals(owner) == [("post_events", "event_intake_gate_closed")]
 
 
+async def test_a_refused_event_is_recorded_under_the_command_that_its_channel_stands_for(
+    app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
+) -> None:
+    await close_gates(owner)
+    revision = await edition(app_conn)
+    channels = ("http", "nats", "event-source:github", "kafka", "http")
+    await take(app_conn, *(an_event(revision, channel=channel) for channel in channels))
+    recorded = await owner.fetch(
+        "SELECT command, sum(occurrences)::integer FROM iu_core.iu_command_record GROUP BY command"
+    )
+    assert {row[0]: row[1] for row in recorded} == {
+        "post_events": 2,
+        "receive_webhook": 1,
+        "consume_events": 2,
+    }
+
+
 async def test_a_closed_composer_keeps_the_event_with_its_refusal(
     app_conn: asyncpg.Connection, owner: asyncpg.Connection, template: Template
 ) -> None:

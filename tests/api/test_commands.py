@@ -10,6 +10,7 @@ from app.commands.spec import Command
 from app.db.migrations import migrate
 from app.main import create_app
 from app.settings import Settings
+from tests.support.contents import contents
 from tests.support.databases import Database
 from tests.support.examples import ENDLESS, example_requests
 from tests.support.http import Service
@@ -64,20 +65,6 @@ async def test_migrating_again_puts_the_rows_right(
     await migrate(database.owner_url, again=True)
     answer = await service.viewer.get("/commands", params={"limit": 200})
     assert answer.json()["items"] == [entry(COMMANDS[code]) for code in sorted(COMMANDS)]
-
-
-async def contents(owner: asyncpg.Connection) -> dict[str, str]:
-    """A digest of the rows of each table."""
-    tables = await owner.fetch(
-        """SELECT c.relname FROM pg_class AS c
-            WHERE c.relnamespace = 'iu_core'::regnamespace AND c.relkind = 'r'"""
-    )
-    return {
-        table: await owner.fetchval(
-            f"SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM iu_core.{table} AS t"
-        )
-        for (table,) in tables
-    }
 
 
 async def test_what_is_no_command_changes_nothing(populated: Populated) -> None:

@@ -39,6 +39,7 @@ from app.routers import (
     observability,
     operations,
     pieces,
+    probes,
     problems,
     rollback,
     settings,
@@ -74,6 +75,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     commands.router,
     observability.router,
     boundary.router,
+    probes.router,
     health.router,
     problems.router,
 )

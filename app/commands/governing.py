@@ -89,6 +89,14 @@ GOVERNING = (
         leaves_nothing=True,
     ),
     Command(
+        "run_probes",
+        "Prove what composing answers",
+        Scope.OPERATOR,
+        functions=("fn_iu_probe",),
+        http="POST /observability/probes",
+        leaves_nothing=True,
+    ),
+    Command(
         "bootstrap_database",
         "Make roles, rights and schema",
         Authority.SUPERUSER,

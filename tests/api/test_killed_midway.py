@@ -226,6 +226,23 @@ async def test_what_is_only_recorded(
         assert recorded == number
 
 
+async def test_probing(
+    service: Service,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+) -> None:
+    before = await contents(observer)
+    for table, when in steps(*INSTANCE_TABLES, "iu_command_record", "iu_core_config"):
+
+        async def probe() -> httpx.Response:
+            return await service.operator.post("/observability/probes")
+
+        answer = await killed_at_each_step(service, owner, observer, probe, table, when)
+        assert (answer.status_code, answer.json()["verdict"]) == (200, "holds")
+        assert await contents(observer) == before
+
+
 async def test_a_rollback(
     service: Service,
     owner: asyncpg.Connection,

@@ -65,6 +65,7 @@ TABLE: dict[str, str | None] = {
     "GET /observability/boundary": V,
     "GET /observability/stream": V,
     "POST /observability/boundary/probe": O,
+    "POST /observability/probes": O,
     "GET /gates": V,
     "GET /gates/{key}": V,
     "GET /gates/{key}/history": V,

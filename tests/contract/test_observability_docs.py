@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from app.db.examined import EXAMINED
 from app.db.migrations import root
-from app.routers import boundary, instances_read, observability
+from app.routers import boundary, instances_read, observability, probes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "observability.md").read_text("utf-8")
 
@@ -30,7 +30,7 @@ def test_every_kind_of_finding_is_explained_and_no_other() -> None:
 
 
 def test_every_operation_is_there() -> None:
-    routers = instances_read.router, observability.router, boundary.router
+    routers = instances_read.router, observability.router, boundary.router, probes.router
     routes = [route for router in routers for route in router.routes]
     operations = {
         f"{method} {route.path.replace('{instance_id}', '{id}')}"
@@ -38,7 +38,7 @@ def test_every_operation_is_there() -> None:
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     }
-    assert len(operations) == 15
+    assert len(operations) == 16
     assert [one for one in sorted(operations) if f"`{one}`" not in TEXT] == []
 
 

@@ -190,3 +190,12 @@ def cell(value: object) -> str:
         case _:
             text = json.dumps(value, ensure_ascii=False, default=str)
     return text
+
+
+def words(answer: object) -> str:
+    """A structured answer as people read it, in one line."""
+    if isinstance(answer, list | tuple):
+        return ", ".join(cell(part) for part in answer) or "none"
+    if isinstance(answer, dict):
+        return ", ".join(f"{name}: {cell(value)}" for name, value in answer.items())
+    return cell(answer)

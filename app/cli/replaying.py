@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 
-from app.cli.output import Json, cell, headline, print_json, print_table
+from app.cli.output import Json, headline, print_json, print_table, words
 from app.errors import StartupError
 from app.settings import get_settings
 from app.stopping import run, unstoppable
@@ -101,8 +101,6 @@ async def _replay(host: "Host") -> "Report":
     async with AsyncExitStack() as stack:
         owner = await db.connect(host.required_owner_url())
         stack.push_async_callback(owner.close)
-        service = await db.connect(host.required_service_url())
-        stack.push_async_callback(service.close)
         secret = await story.prepare(owner)
         listener = stack.enter_context(bound_socket(host.settings))
         url, _ = await stack.enter_async_context(served(host.service_settings, listener))
@@ -115,7 +113,7 @@ async def _replay(host: "Host") -> "Report":
             )
         )
         try:
-            return await story.replay(owner, service, client)
+            return await story.replay(owner, client)
         except story.NotToldError as error:
             raise StartupError(f"The story can't be told to its end: {error}") from error
 
@@ -147,7 +145,7 @@ def _print(release: Release, report: "Report", seconds: float, *, as_json: bool)
     )
     headline("\nTemplates")
     rows = [
-        _template(row) | {"verdict": _word(row.agrees, _words(row.expected))}
+        _template(row) | {"verdict": _word(row.agrees, words(row.expected))}
         for row in report.templates
     ]
     print_table(rows, *(name for name in rows[0] if name != "agrees"))
@@ -162,9 +160,9 @@ def _print_answers(verdicts: "list[Verdict]") -> None:
         {
             "probe": row.name,
             "verdict": "agrees" if row.agrees else "DISAGREES",
-            "answer": _words(row.actual)
+            "answer": words(row.actual)
             if row.agrees
-            else f"{_words(row.actual)} (required: {_words(row.expected)})",
+            else f"{words(row.actual)} (required: {words(row.expected)})",
         }
         for row in verdicts
     ]
@@ -208,11 +206,3 @@ def _word(agrees: bool, required: str) -> str:
 
 def _or_n(before: int | None) -> str:
     return "n" if before is None else str(before)
-
-
-def _words(answer: object) -> str:
-    if isinstance(answer, list | tuple):
-        return ", ".join(cell(part) for part in answer) or "none"
-    if isinstance(answer, dict):
-        return ", ".join(f"{name}: {cell(value)}" for name, value in answer.items())
-    return cell(answer)

@@ -1,14 +1,9 @@
-"""What the replays ask the database directly: the baseline, the counts, and the probes' calls.
-
-The baseline and the counts are the owner's, the probes the service's role's.
-"""
+"""What the replays ask the database directly, as the owner: the baseline, and the counts."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
@@ -67,83 +62,6 @@ async def log_by_actor(owner: asyncpg.Connection) -> list[dict[str, Any]]:
              FROM iu_core.v_iu_auto_instantiate_event_log GROUP BY actor ORDER BY actor"""
     )
     return [dict(row) for row in rows]
-
-
-async def collection_id(owner: asyncpg.Connection, key: str) -> UUID:
-    """The id of the collection with this key."""
-    found: UUID = await owner.fetchval(
-        "SELECT collection_id FROM iu_core.iu_piece_collection WHERE collection_key = $1", key
-    )
-    return found
-
-
-async def plain_collection(owner: asyncpg.Connection) -> UUID:
-    """The id of some collection that is neither template nor instance."""
-    found: UUID = await owner.fetchval(
-        """SELECT c.collection_id FROM iu_core.iu_piece_collection AS c
-            WHERE NOT c.is_instance AND NOT EXISTS (
-                  SELECT FROM iu_core.iu_collection_template_registry AS r
-                   WHERE r.template_collection_id = c.collection_id)
-            ORDER BY c.collection_id LIMIT 1"""
-    )
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Orchestrator:
-    """The contract's functions, called as the service's role on one connection."""
-
-    connection: asyncpg.Connection
-
-    async def from_event(
-        self,
-        event_id: UUID | None,
-        template: UUID,
-        *,
-        suffix: str,
-        actor: str,
-        emit_mode: str,
-    ) -> dict[str, Any]:
-        """fn_iu_auto_instantiate_from_event, with its seven arguments."""
-        answer: dict[str, Any] = await self.connection.fetchval(
-            "SELECT iu_core.fn_iu_auto_instantiate_from_event($1, $2, $3, $4, $5, $6, $7)",
-            event_id,
-            "iu.probe",
-            template,
-            suffix,
-            actor,
-            emit_mode,
-            "probe",
-        )
-        return answer
-
-    async def rollback_by_actor(self, actor: str) -> dict[str, Any]:
-        """fn_iu_auto_instantiate_rollback_by_actor; its second argument defaults to a dry run."""
-        answer: dict[str, Any] = await self.connection.fetchval(
-            "SELECT iu_core.fn_iu_auto_instantiate_rollback_by_actor($1)", actor
-        )
-        return answer
-
-    async def open_gate(self, key: str, actor: str) -> None:
-        """Open a gate, within the transaction that the probes run in."""
-        await self.connection.fetchval(
-            "SELECT iu_core.fn_iu_gate_open($1, 'probe', $2, 'probe', NULL)", key, actor
-        )
-
-    async def log_rows_of(self, actors: list[str]) -> int:
-        """How many event-log rows these actors have."""
-        count: int = await self.connection.fetchval(
-            "SELECT count(*) FROM iu_core.v_iu_auto_instantiate_event_log WHERE actor = ANY ($1)",
-            actors,
-        )
-        return count
-
-    async def gate_states(self, keys: list[str]) -> list[str]:
-        """The states of these gates, in the order of their keys."""
-        rows = await self.connection.fetch(
-            "SELECT state FROM iu_core.v_iu_gate WHERE gate_key = ANY ($1) ORDER BY gate_key", keys
-        )
-        return [row["state"] for row in rows]
 
 
 async def create_key(

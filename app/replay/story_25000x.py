@@ -8,7 +8,6 @@ import httpx
 
 from app.authentication import NewApiKey
 from app.db import replay as db
-from app.replay.probes import Subjects, run_probes
 from app.replay.verdicts import Report, Verdict, matrix
 
 ACTOR = "iu-core-25000x"
@@ -69,24 +68,26 @@ async def prepare(owner: asyncpg.Connection) -> str:
     return key.secret
 
 
-async def replay(
-    owner: asyncpg.Connection, service: asyncpg.Connection, client: httpx.AsyncClient
-) -> Report:
+async def replay(owner: asyncpg.Connection, client: httpx.AsyncClient) -> Report:
     """Run the probes and the story on a prepared database, and compare.
 
-    Takes connections of the owner's and of the service's role, and an authenticated client of the
-    service on the same database.
+    Takes a connection of the owner's role, and an authenticated client of the service on the same
+    database.
     """
     before = await db.surfaces(owner)
-    subjects = Subjects(
-        template=await db.collection_id(owner, "tpl:wf:onboarding/v2"),
-        plain_collection=await db.plain_collection(owner),
-    )
-    report = Report(probes=await run_probes(db.Orchestrator(service), subjects))
+    report = Report(probes=await _probe(client))
     await _tell(client)
     report.surfaces = matrix(before, await db.surfaces(owner), EXPECTED_SURFACES)
     report.templates, report.checks = await _look(owner, client)
     return report
+
+
+async def _probe(client: httpx.AsyncClient) -> list[Verdict]:
+    report = (await _ok(client.post("/observability/probes"))).json()
+    return [
+        Verdict(f"{row['probe']} {row['given']}", row["expected"], row["actual"])
+        for row in report["probes"]
+    ]
 
 
 async def _tell(client: httpx.AsyncClient) -> None:

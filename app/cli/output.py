@@ -197,5 +197,7 @@ def words(answer: object) -> str:
     if isinstance(answer, list | tuple):
         return ", ".join(cell(part) for part in answer) or "none"
     if isinstance(answer, dict):
-        return ", ".join(f"{name}: {cell(value)}" for name, value in answer.items())
+        # What the database answers has its members in no order of ours.
+        names = sorted(answer, key=lambda name: name != "status")
+        return ", ".join(f"{name}: {cell(answer[name])}" for name in names)
     return cell(answer)

@@ -24,6 +24,7 @@ from app.cli import (
     keys,
     operations,
     pieces,
+    probing,
     replaying,
     rolling_back,
     serving,
@@ -58,7 +59,7 @@ cli = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow, whatever the width
 )
 
-for part in (serving, database, composing, rolling_back, delivering, replaying):
+for part in (serving, database, composing, rolling_back, delivering, probing, replaying):
     part.register(cli)
 cli.add_typer(consuming.cli, name="consume")
 cli.add_typer(operations.cli, name="operation")

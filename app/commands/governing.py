@@ -94,6 +94,7 @@ GOVERNING = (
         Scope.OPERATOR,
         functions=("fn_iu_probe",),
         http="POST /observability/probes",
+        command_line=("probe",),
         leaves_nothing=True,
     ),
     Command(

@@ -137,7 +137,7 @@ VALUES
      '{fn_iu_verify_integrity}', 'GET /observability/integrity', '{verify}'),
     ('run_probes', 'Prove what composing answers', 'scope', 'operator', NULL, NULL,
      '{}', true, NULL,
-     '{fn_iu_probe}', 'POST /observability/probes', '{}'),
+     '{fn_iu_probe}', 'POST /observability/probes', '{probe}'),
     ('bootstrap_database', 'Make roles, rights and schema', 'superuser', NULL, NULL, NULL,
      '{}', false, NULL,
      '{}', NULL, '{bootstrap, migrate, evaluate}'),

@@ -12,6 +12,7 @@ from app.db.engine import Database
 from app.delivery.addresses import Guard
 from app.documents.renderer import Renderer
 from app.metrics import Metrics
+from app.services.audit import Audit
 from app.services.composing import Composer
 from app.services.event_rules import RuleBook
 from app.services.intake import Intake
@@ -70,6 +71,11 @@ async def _rule_book(request: Request) -> RuleBook:
     return book
 
 
+async def _audit(request: Request) -> Audit:
+    audit: Audit = request.app.state.audit
+    return audit
+
+
 async def _intake(request: Request) -> Intake:
     intake: Intake = request.app.state.intake
     return intake
@@ -102,6 +108,9 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 
 RuleBookDep = Annotated[RuleBook, Depends(_rule_book)]
 """The rules that events are judged by."""
+
+AuditDep = Annotated[Audit, Depends(_audit)]
+"""What seals and verifies the audit log."""
 
 IntakeDep = Annotated[Intake, Depends(_intake)]
 """What takes events in."""

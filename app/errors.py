@@ -78,6 +78,8 @@ class Refusal(FactoryError):  # noqa: N818 - not every refusal is an error of so
         super().__init__(detail or spec.meaning)
         self.code = code
         self.spec = spec
+        self.is_recorded = False
+        """Whether the function that answered it has recorded it, and committed that."""
         self.status = status or spec.status
         self.detail = detail or spec.meaning
         self.headers = dict(headers or {})

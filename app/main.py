@@ -45,6 +45,7 @@ from app.routers import (
     settings,
     templates,
 )
+from app.services.audit import Audit
 from app.services.coalescer import CONNECTIONS, Coalescer
 from app.services.delivering import delivering
 from app.services.event_rules import RuleBook
@@ -53,6 +54,8 @@ from app.services.judging import Schemas
 from app.services.operation_runner import OperationRunner
 from app.services.operations import Watchers
 from app.services.readiness import Readiness
+from app.services.refusals import record_refusal
+from app.services.sealing import sealing
 from app.services.taking_in import running_intake
 from app.settings import Settings
 
@@ -93,7 +96,7 @@ _TAGS = (
     ("rollback", "Taking back what events composed."),
     ("settings", "The settings that are no gates, with their history."),
     ("api-keys", "Who may call."),
-    ("commands", "Every operation that may change state: who may, and what undoes it."),
+    ("commands", "Every operation that may change state, and every run of one."),
     ("observability", "What an operator looks at."),
     ("health", "Whether the service lives and can work, and what it counts."),
     ("problems", "What a refusal means, and what helps."),
@@ -164,6 +167,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     book = app.state.rule_book = RuleBook(database)
     app.state.metrics.watch(database.pool_status, coalescer.status)
     app.state.watchers = Watchers()
+    audit = app.state.audit = Audit(database, settings.audit_key_path)
+    app.state.record_refusal = partial(record_refusal, database)
     feed = app.state.feed = Feed(database, partial(is_stopping, app))
     renderer = app.state.renderer = Renderer()
     runner = app.state.runner = OperationRunner(database, app.state.metrics, schemas)
@@ -171,6 +176,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with (
             running_intake(url, database, book, schemas, app.state.metrics) as intake,
+            sealing(audit),
             AsyncExitStack() as more,
         ):
             app.state.intake = intake

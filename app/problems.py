@@ -35,6 +35,7 @@ __all__ = [
     "refusal_from_database_error",
     "refusal_from_exception",
     "refusal_from_status",
+    "refusal_of",
     "refusals",
 ]
 
@@ -77,6 +78,16 @@ def refusal_from_exception(error: Exception) -> Refusal:
         return refusal
     log.error("unexpected_exception", exc_info=error)
     return Refusal("internal")
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """The refusal that an exception stands for; None: it is something that nobody expected."""
+    match error:
+        case Refusal():
+            return error
+        case RequestValidationError():
+            return refusal_from_validation(error.errors(), error.body)
+    return refusal_from_database_error(error)
 
 
 def install_problem_handlers(app: FastAPI) -> None:

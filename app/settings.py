@@ -165,6 +165,12 @@ class Settings(BaseSettings):
         description="The claim that becomes the actor.",
         json_schema_extra={"expects": "the name of a claim"},
     )
+    audit_key_file: Path | None = Field(
+        default=None,
+        description="The Ed25519 key (PEM) that exported heads of the audit log are signed with."
+        " Unset: audit.key in the data directory, made when it is missing.",
+        json_schema_extra={"expects": "an existing PEM file"},
+    )
     log_format: Literal["console", "json"] = Field(
         default="console",
         description="How log lines look: console for people, json for machines.",
@@ -199,13 +205,13 @@ class Settings(BaseSettings):
         Guard.allowing(value)
         return value
 
-    @field_validator("data_dir", "jwt_jwks_file")
+    @field_validator("data_dir", "jwt_jwks_file", "audit_key_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         # Whatever changes the working directory later does not move the data.
         return None if value is None else value.expanduser().absolute()
 
-    @field_validator("jwt_jwks_file")
+    @field_validator("jwt_jwks_file", "audit_key_file")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
@@ -296,6 +302,11 @@ class Settings(BaseSettings):
     def admin_key_path(self) -> Path:
         """The file with the embedded database's admin key."""
         return self.data_dir / "admin.key"
+
+    @property
+    def audit_key_path(self) -> Path:
+        """The file with the key that heads of the audit log are signed with."""
+        return self.audit_key_file or self.data_dir / "audit.key"
 
     @property
     def api_url(self) -> str:

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 import app
 from app.cli import (
+    audit,
     composing,
     consuming,
     database,
@@ -67,6 +68,7 @@ cli.add_typer(gates.cli, name="gate")
 cli.add_typer(templates.cli, name="template")
 cli.add_typer(pieces.cli, name="piece")
 cli.add_typer(keys.cli, name="key")
+cli.add_typer(audit.cli, name="audit")
 
 
 def _version(wanted: bool) -> None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.db.accountable import Accountable
 from app.db.engine import Database
 
 TAKE = "SELECT * FROM iu_core.fn_iu_event_intake_many({})".format(  # noqa: S608 - no input
     ", ".join(f"${number}" for number in range(1, 29))
 )
 FIRE = "SELECT * FROM iu_core.fn_iu_event_fire_many({})".format(  # noqa: S608 - no input
-    ", ".join(f"${number}" for number in range(1, 16))
+    ", ".join(f"${number}" for number in range(1, 19))
 )
 
 RULES_CHANGED = "rules_changed"
@@ -172,6 +173,7 @@ def firing_again(
     request_ids: Sequence[UUID],
     *,
     dry_run: bool,
+    by: Accountable | None = None,
 ) -> tuple[object, ...]:
     """The arguments of FIRE for events and routes that were judged by one edition."""
     return (
@@ -180,6 +182,7 @@ def firing_again(
         *([getattr(firing, name) for _, firing in firings] for name in _FIRING_COLUMNS),
         list(request_ids),
         dry_run,
+        *((None, None, None) if by is None else by.arguments),
     )
 
 
@@ -190,12 +193,14 @@ async def fire_routes(
     request_ids: Sequence[UUID],
     *,
     dry_run: bool,
+    by: Accountable | None = None,
 ) -> list[dict[str, Any]]:
     """One answer per event and route, in their order (fn_iu_event_fire_many), committed.
 
+    `by` is who asked for it; None: it is part of taking the events in.
     Safe to send again after an ambiguous COMMIT: what was fired is answered as it is.
     """
     rows = await database.fetch(
-        FIRE, *firing_again(rules_revision, firings, request_ids, dry_run=dry_run)
+        FIRE, *firing_again(rules_revision, firings, request_ids, dry_run=dry_run, by=by)
     )
     return [dict(row) for row in rows]

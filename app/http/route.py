@@ -26,11 +26,12 @@ from app.errors import Refusal
 from app.http.address import check_accept, check_address
 from app.http.items import read_array, read_lines
 from app.http.record import record_of
+from app.problems import refusal_of
 from app.refusals.gates import gate_code
 from app.refusals.invalid import invalid_input
 from app.refusals.members import InvalidField
 from app.refusals.models import merged, refusals
-from app.security import RequireScope, Scope
+from app.security import Caller, RequireScope, Scope, caller_of
 from app.strict_json import JSON, MAX_DOCUMENT, parse_json
 
 PROBLEM_JSON = "application/problem+json"
@@ -45,6 +46,11 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 MostItems = Callable[[QueryParams], int]
 """How many items an operation takes, asked in this way."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+RecordRefusal = Callable[[str, Refusal, Caller | None], Awaitable[None]]
+"""Records that a command was refused to a caller."""
 
 ReadBody = Callable[[Request], Awaitable[Any]]
 """What an operation's body parameter is validated from, read from the request in its own way."""
@@ -103,11 +109,10 @@ class FactoryRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         options["operation_id"] = options.get("operation_id") or endpoint.__name__
-        command = COMMANDS.get(options["operation_id"])
+        command = self.command = COMMANDS.get(options["operation_id"])
         if command is not None:
             options["summary"] = command.title
         super().__init__(path, endpoint, **options)
-        self.command = command
         self.required_scope = _required_scope(self.dependant)
         self.responses = merged(self._implied_refusals(), self.responses)
         self.openapi_extra = {**(self.openapi_extra or {})}
@@ -131,7 +136,7 @@ class FactoryRoute(APIRoute):
             codes += map(gate_code, self.command.gates)
         return refusals(*codes)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """FastAPI's handler, behind the checks."""
         handle = super().get_route_handler()
         rules: WireRules = getattr(self.endpoint, _RULES, WireRules())
@@ -154,7 +159,7 @@ class FactoryRoute(APIRoute):
                 request = await read_body(request)
             return await handle(request)
 
-        return checked
+        return checked if self.command is None else _recording(self.command.code, checked)
 
     def _body_reader(
         self, rules: WireRules
@@ -169,6 +174,24 @@ class FactoryRoute(APIRoute):
         (item_type,) = get_args(self.body_field.field_info.annotation)
         validate = TypeAdapter(item_type).validate_python
         return partial(_with_items, rules=rules, most=rules.most_items, validate=validate)
+
+
+def _recording(command: str, handle: Handler) -> Handler:
+    """The handler of a command's operation, whose refusals are recorded wherever they are made.
+
+    Who records them is the application's `state.record_refusal`, which the lifespan sets.
+    """
+
+    async def recorded(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except Exception as error:
+            if refusal := refusal_of(error):
+                record: RecordRefusal = request.app.state.record_refusal
+                await record(command, refusal, caller_of(request))
+            raise
+
+    return recorded
 
 
 class _ParsedRequest(Request):

@@ -221,4 +221,12 @@ CONFLICTS = (
         status=428,
         asked="/templates/families/tpl:wf:onboarding/versions",
     ),
+    _conflict(
+        "nothing_sealed",
+        "Nothing is sealed yet",
+        "The audit log has no sealed segment, so its chain has no head.",
+        "Runs are sealed once their minute is over, by the service itself or with"
+        " `POST /commands/runs/seal`. Send the same request again then.",
+        asked="/commands/runs/export",
+    ),
 )

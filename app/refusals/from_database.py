@@ -55,7 +55,9 @@ def refusal_from_status(
     if isinstance(errors := members.get("errors"), list):
         members["errors"] = [{"location": "body", **error} for error in errors]
     said = detail or payload.get("detail")
-    return Refusal(spec.code, said, status=status, **members)
+    refusal = Refusal(spec.code, said, status=status, **members)
+    refusal.is_recorded = True
+    return refusal
 
 
 def refusal_from_database_error(error: BaseException) -> Refusal | None:
@@ -88,4 +90,6 @@ def _raised_refusal(error: BaseException) -> Refusal | None:
         return None
     detail = getattr(error, "detail", None)
     members = json.loads(detail) if detail else {}
-    return refusal_from_status({**members, "status": code})
+    refusal = refusal_from_status({**members, "status": code})
+    refusal.is_recorded = False  # it was undone with everything else
+    return refusal

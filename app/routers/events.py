@@ -85,19 +85,20 @@ async def list_events(
     return await events.list_events(database, query)
 
 
-@router.post(
-    "/refire",
-    dependencies=[Depends(RequireCommand("refire_events"))],
-)
+@router.post("/refire")
 async def refire_events(
-    order: Refire, database: DatabaseDep, book: RuleBookDep, intake: IntakeDep
+    order: Refire,
+    caller: Annotated[Caller, Depends(RequireCommand("refire_events"))],
+    database: DatabaseDep,
+    book: RuleBookDep,
+    intake: IntakeDep,
 ) -> Refired:
     """Fires routes of the events of a time again: those that were refused, or also new ones.
 
     By the rules that are in force now. A dry run, which is the default, says what would come of it.
     What was composed is never composed again.
     """
-    return await events.refire_events(database, book, intake.trigger, order)
+    return await events.refire_events(database, book, intake.trigger, caller, order)
 
 
 @router.get(

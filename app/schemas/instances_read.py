@@ -227,7 +227,9 @@ class Finding(WireModel):
         }
     )
 
-    kind: str = Field(description="A stable word; docs/observability.md explains each.")
+    kind: str = Field(
+        description="A stable word; docs/observability.md and docs/audit.md explain each."
+    )
     subject: str = Field(description="What it was found of.")
     expected: str
     actual: str

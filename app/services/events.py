@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.db import events_read as db
+from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
 from app.db.event_intake import RULES_CHANGED, Firing
 from app.db.rows import Row
@@ -22,6 +23,7 @@ from app.schemas.events import (
     StoredEvent,
     StoredEventPage,
 )
+from app.security import Caller
 from app.services.coalescer import MOST_BYTES, MOST_TOGETHER
 from app.services.event_rules import NotTaken, Route, RuleBook, Rules, Seen, Taken
 from app.services.firing import Trigger
@@ -73,7 +75,7 @@ async def get_event(database: Database, event_id: UUID) -> StoredEvent:
 
 
 async def refire_events(
-    database: Database, book: RuleBook, trigger: Trigger, order: Refire
+    database: Database, book: RuleBook, trigger: Trigger, caller: Caller, order: Refire
 ) -> Refired:
     """Fire routes of stored events again, or for the first time, by the rules in force.
 
@@ -95,8 +97,9 @@ async def refire_events(
     rows, count, results = await database.run(work)
     page = _REFIRED.page(rows, count, _place, within)
     rules = await book.newest()
+    by = Accountable(caller.actor, caller.principal, caller.request_id)
     for _ in range(TRIES):
-        fired = await _Refiring(order, rules, trigger).fire(page.items, results)
+        fired = await _Refiring(order, rules, trigger, by).fire(page.items, results)
         if fired is not None:
             break
         rules = await book.current(after=rules)
@@ -124,8 +127,9 @@ async def refire_events(
 class _Refiring:
     """One try of firing routes again, by one edition of the rules."""
 
-    def __init__(self, order: Refire, rules: Rules, trigger: Trigger) -> None:
+    def __init__(self, order: Refire, rules: Rules, trigger: Trigger, by: Accountable) -> None:
         self._order = order
+        self._by = by
         self._rules = rules
         self._trigger = trigger
         self._items: list[RefiredRoute | None] = []
@@ -196,6 +200,7 @@ class _Refiring:
             self._rules.revision,
             [(event_id, firing) for _, event_id, _, firing in waiting],
             dry_run=self._order.dry_run,
+            by=self._by,
         )
         for (place, _, key, _), answer in zip(waiting, answers, strict=True):
             if answer["outcome"] == RULES_CHANGED:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from app.db.accountable import Accountable
 from app.db.engine import Database
 from app.db.event_intake import PENDING, Firing, fire_routes
 from app.metrics import Metrics
@@ -54,7 +55,12 @@ class Trigger:
         )
 
     async def fire(
-        self, revision: int, firings: Sequence[tuple[UUID, Firing]], *, dry_run: bool
+        self,
+        revision: int,
+        firings: Sequence[tuple[UUID, Firing]],
+        *,
+        dry_run: bool,
+        by: Accountable | None = None,
     ) -> list[Fired]:
         """Fire routes of stored events, one answer for each: see app.db.event_intake.fire_routes.
 
@@ -66,7 +72,7 @@ class Trigger:
         for count in portions([firing for _, firing in firings]):
             async with self._calls:
                 answers += await self._fire(
-                    revision, firings[begin : begin + count], dry_run=dry_run
+                    revision, firings[begin : begin + count], dry_run=dry_run, by=by
                 )
             begin += count
         return answers
@@ -86,7 +92,12 @@ class Trigger:
                 self._metrics.outcome(_COUNTED[outcome], times)
 
     async def _fire(
-        self, revision: int, firings: Sequence[tuple[UUID, Firing]], *, dry_run: bool
+        self,
+        revision: int,
+        firings: Sequence[tuple[UUID, Firing]],
+        *,
+        dry_run: bool,
+        by: Accountable | None,
     ) -> list[Fired]:
         request_ids = [uuid4() for _ in firings]
         waiting = dict(enumerate(firings))
@@ -98,6 +109,7 @@ class Trigger:
                 list(waiting.values()),
                 [request_ids[place] for place in waiting],
                 dry_run=dry_run,
+                by=by,
             )
             answers |= zip(waiting, fired, strict=True)
             waiting = {

@@ -49,6 +49,9 @@ BEGIN
                                     jsonb_build_object('key', p_key_id),
                                     p_actor, p_principal, p_request_id);
     END IF;
-    RETURN jsonb_build_object('status', 'ok', 'key_id', p_key_id, 'created_at', v_now);
+    RETURN iu_core.fn_iu_done(
+        'create_api_key',
+        jsonb_build_object('status', 'ok', 'key_id', p_key_id, 'created_at', v_now),
+        p_actor, p_principal, p_request_id);
 END
 $$;

@@ -32,7 +32,8 @@ BEGIN
           FROM iu_core.fn_iu_auto_instantiate_many(
                    p_event_ids, p_event_types, p_templates, p_suffixes, p_actors, p_emit_modes,
                    p_reasons, p_data, p_require_current, p_allowed_actors, p_principals,
-                   p_request_ids, p_operation_id, p_window, p_schema_digests, p_data_errors) AS m;
+                   p_request_ids, p_operation_id, p_window, p_schema_digests, p_data_errors,
+                   'instantiate_bulk') AS m;
         IF v_failing IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'PF001', MESSAGE = 'undo the bulk';
         END IF;

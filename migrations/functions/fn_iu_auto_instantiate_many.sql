@@ -16,6 +16,9 @@
 -- and, per item again, what the caller found when it judged the data by a template's schema:
 --   p_schema_digests   by which schema; NULL: it was not judged, as {} need not be
 --   p_data_errors      what was wrong, {"errors": [...]} in JSON; NULL: nothing
+-- and for the whole call again:
+--   p_command          what its runs are called in the command record; refused and dry items are
+--                      recorded one by one, each as what was asked of one instance
 -- status is ok, idempotent_replay, or a refusal's code with its members in details; a dry run has
 -- the status that a live call would get, and would_be. Checks, first failure answers: input, emit
 -- mode, known key (replay, conflict, rolled back), live gate, composer gate, actor rolling back,
@@ -28,7 +31,7 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_auto_instantiate_many(
     p_actors text[], p_emit_modes text[], p_reasons text[], p_data text[],
     p_require_current boolean[], p_allowed_actors text[], p_principals text[], p_request_ids uuid[],
     p_operation_id uuid, p_window boolean, p_schema_digests text[] DEFAULT NULL,
-    p_data_errors text[] DEFAULT NULL)
+    p_data_errors text[] DEFAULT NULL, p_command text DEFAULT 'instantiate_from_event')
 RETURNS TABLE (
     ordinal integer, status text, would_be text, instance_collection_id uuid, instance_key text,
     template_collection_id uuid, template_key text, event_id uuid, event_type text,
@@ -46,6 +49,7 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     v_window boolean := coalesce(p_window, false);
+    v_batch  constant uuid := gen_random_uuid();
     v_before iu_core.iu_compose_item[];
     v_items  iu_core.iu_compose_item[];
     v_undecided bigint;
@@ -73,7 +77,8 @@ BEGIN
         IF v_open > 0 THEN
             v_now := iu_core.fn_iu_fact_time();
             v_items := iu_core.fn_iu_compose_claim(v_items, v_open, v_now);
-            PERFORM iu_core.fn_iu_compose_write(v_items, p_reasons, p_data, p_operation_id, v_now);
+            PERFORM iu_core.fn_iu_compose_write(
+                v_items, p_reasons, p_data, p_operation_id, v_batch, v_now);
             SELECT count(*) INTO v_won FROM unnest(v_items) AS i WHERE i.claimed;
             IF v_won < cardinality(v_items) THEN
                 v_items := iu_core.fn_iu_compose_settle(v_items);
@@ -84,7 +89,7 @@ BEGIN
         END IF;
     END IF;
 
-    PERFORM iu_core.fn_iu_compose_record(v_items);
+    PERFORM iu_core.fn_iu_compose_record(v_items, p_command, p_operation_id, v_batch, v_now);
     IF v_won < cardinality(v_items) THEN
         v_stored := ARRAY(SELECT i.instance_id FROM unnest(v_items) AS i
                            WHERE i.status = 'idempotent_replay'

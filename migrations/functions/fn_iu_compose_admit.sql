@@ -68,7 +68,7 @@ BEGIN
                    i.ordinal, k.status, i.claimed, i.event_id, i.reference_id, i.instance_id,
                    k.template_id, i.request_id, i.template_ref, i.event_type, i.suffix, i.actor,
                    i.emit_mode, i.data_digest, k.composition_digest, i.require_current,
-                   i.allowed_actors, i.principal, i.lease_ids, k.warnings, k.details,
+                   i.allowed_actors, i.principal, k.lease_ids, k.warnings, k.details,
                    k.template_key, i.family_key, k.piece_count, k.schema_digest
                )::iu_core.iu_compose_item END ORDER BY i.ordinal)
           INTO v_items

@@ -23,6 +23,8 @@ DECLARE
     v_actor    text;
     v_ref      text;
     v_leases   uuid[];
+    v_live_by       uuid[];
+    v_composer_by   uuid[];
     v_live_open     boolean;
     v_composer_open boolean;
     v_fenced_by     uuid;
@@ -45,9 +47,11 @@ BEGIN
             v_actor := v_kind.actor;
             -- Who only tries pays nothing, and no lease was locked for it.
             v_leases := CASE WHEN v_kind.emit_mode = 'live' THEN p_leases END;
-            v_live_open := p_window OR iu_core.fn_iu_gate_is_open(v_live, v_actor, v_now)
+            v_live_by := iu_core.fn_iu_gate_admission(v_live, v_actor, v_now);
+            v_composer_by := iu_core.fn_iu_gate_admission(v_composer, v_actor, v_now);
+            v_live_open := p_window OR v_live_by IS NOT NULL
                 OR iu_core.fn_iu_lease_uses(v_live, v_actor, v_leases, v_now) > 0;
-            v_composer_open := p_window OR iu_core.fn_iu_gate_is_open(v_composer, v_actor, v_now)
+            v_composer_open := p_window OR v_composer_by IS NOT NULL
                 OR iu_core.fn_iu_lease_uses(v_composer, v_actor, v_leases, v_now) > 0;
             v_fenced_by := (SELECT f.operation_id FROM iu_core.iu_actor_fence AS f
                              WHERE f.actor = v_actor);
@@ -57,6 +61,8 @@ BEGIN
         v_kind.composition_digest := coalesce(v_found.composition_digest, v_kind.composition_digest);
         v_kind.piece_count := coalesce(v_found.piece_count, v_kind.piece_count);
         v_kind.schema_digest := v_found.schema_digest;
+        v_kind.lease_ids := CASE WHEN v_kind.emit_mode = 'live' AND NOT p_window
+                                 THEN nullif(v_live_by || v_composer_by, '{}') END;
 
         CASE
             WHEN v_sealed IS NOT NULL THEN

@@ -1,9 +1,11 @@
 -- grant: owner only
 -- Writes what belongs to newly claimed instances: lineage, event log and one message each, one INSERT
--- per table, and gives the messages to the routes outside. Their keys are claimed, so nobody is waited for, in whatever order.
+-- per table, and gives the messages to the routes outside. Their keys are claimed, so nobody is waited
+-- for, in whatever order.
+--   p_batch_id  the call, by which its runs find them
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_write(
     p_items iu_core.iu_compose_item[], p_reasons text[], p_data text[], p_operation_id uuid,
-    p_now timestamptz)
+    p_batch_id uuid, p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -21,11 +23,12 @@ BEGIN
     INSERT INTO iu_core.iu_auto_instantiate_event_log
            (instance_collection_id, event_id, reference_id, template_collection_id, operation_id,
             request_id, composed_at, event_type, suffix, actor, emit_mode, reason, data_digest,
-            data, warnings)
+            data, warnings, batch_id)
     SELECT i.instance_id, i.event_id, i.reference_id, i.template_id, p_operation_id,
            i.request_id, p_now, i.event_type, i.suffix, i.actor, i.emit_mode,
            coalesce(p_reasons[i.ordinal], ''), i.data_digest,
-           coalesce(p_data[i.ordinal], '{}')::json, i.warnings
+           coalesce(p_data[i.ordinal], '{}')::json, i.warnings,
+           p_batch_id
       FROM unnest(p_items) AS i
      WHERE i.claimed;
 

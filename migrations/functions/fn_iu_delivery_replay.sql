@@ -71,13 +71,13 @@ BEGIN
     IF p_dry_run IS FALSE THEN
         v_due := iu_core.fn_iu_delivery_due(
             p_route_id, v_subjects, v_messages, p_actor, v_now);
-        PERFORM iu_core.fn_iu_command_record_write(
-            v_command, ARRAY['done'], ARRAY['ok'], ARRAY[NULL::uuid], ARRAY[NULL::uuid],
-            ARRAY[p_actor], ARRAY[p_principal], ARRAY[p_request_id],
-            ARRAY[jsonb_build_object(
-                'route', p_route_id, 'reason', p_reason, 'from', p_from, 'to', p_to,
+        PERFORM iu_core.fn_iu_done(
+            v_command, jsonb_build_object(
+                'status', 'ok', 'route', p_route_id, 'reason', p_reason, 'from', p_from, 'to', p_to,
                 'event_type', p_event_type, 'delivered', p_delivered, 'after_at', p_after_at,
-                'messages', v_looked, 'due', v_due)]);
+                'messages', v_looked, 'due', v_due),
+            p_actor, p_principal, p_request_id, p_route_id,
+            jsonb_build_object('messages', v_looked, 'due', v_due));
     END IF;
     RETURN jsonb_build_object(
         'status', 'ok', 'messages', v_looked, 'due', v_due,

@@ -8,7 +8,8 @@ RETURNS text[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    IF iu_core.fn_iu_gate_admit(ARRAY['iu_core.delivery_enabled'], 'iu-core-delivery') IS NOT NULL THEN
+    IF (iu_core.fn_iu_gate_admit(
+            ARRAY['iu_core.delivery_enabled'], 'iu-core-delivery')).closed IS NOT NULL THEN
         RETURN '{}';
     END IF;
     PERFORM iu_core.fn_iu_lock('outbound_routes', ARRAY['outbound_routes'], true);

@@ -6,24 +6,27 @@
 -- later, behind this one, could meet somebody who takes them the other way round.
 --   p_refusals   by ordinal, {"code", members}; NULL: nothing was found
 --   p_composes   whether some of the events are composed from
+-- Answers the items, and by actor the leases that admit them to the intake.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_admit(
-    p_items iu_core.iu_event_item[], p_refusals jsonb[], p_composes boolean)
-RETURNS iu_core.iu_event_item[]
+    p_items iu_core.iu_event_item[], p_refusals jsonb[], p_composes boolean,
+    OUT items iu_core.iu_event_item[], OUT leases jsonb)
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     v_gate   constant text := 'iu_core.event_intake_enabled';
     v_now    timestamptz;
     v_turned text[];
-    v_items  iu_core.iu_event_item[];
 BEGIN
     PERFORM iu_core.fn_iu_lock('gate', CASE WHEN p_composes
         THEN ARRAY[v_gate, 'iu_core.auto_instantiate_enabled', 'iu_core.composer_enabled']
         ELSE ARRAY[v_gate] END, true);
     v_now := iu_core.fn_iu_now();
-    SELECT coalesce(array_agg(a.actor), '{}') INTO v_turned
-      FROM (SELECT DISTINCT i.actor FROM unnest(p_items) AS i WHERE i.status IS NULL) AS a
-     WHERE NOT iu_core.fn_iu_gate_is_open(v_gate, a.actor, v_now);
+    SELECT coalesce(array_agg(a.actor) FILTER (WHERE a.lease_ids IS NULL), '{}'),
+           jsonb_object_agg(a.actor, a.lease_ids) FILTER (WHERE a.lease_ids <> '{}')
+      INTO v_turned, leases
+      FROM (SELECT s.actor, iu_core.fn_iu_gate_admission(v_gate, s.actor, v_now) AS lease_ids
+              FROM (SELECT DISTINCT i.actor FROM unnest(p_items) AS i WHERE i.status IS NULL) AS s
+            OFFSET 0) AS a;
 
     SELECT array_agg(
                CASE WHEN i.status IS NOT NULL THEN i
@@ -34,8 +37,7 @@ BEGIN
                     THEN iu_core.fn_iu_event_decide(i, p_refusals[i.ordinal] ->> 'code',
                                                     p_refusals[i.ordinal] - 'code')
                     ELSE i END ORDER BY i.ordinal)
-      INTO v_items
+      INTO items
       FROM unnest(p_items) AS i;
-    RETURN v_items;
 END
 $$;

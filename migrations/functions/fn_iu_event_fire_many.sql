@@ -5,6 +5,8 @@
 -- is done, and it is answered as it is. Arrays of one length, as in fn_iu_event_intake_many, one
 -- element per event and route.
 --   p_dry_run  (NULL is one, too) changes nothing, and says what would become of them
+--   p_actor, p_principal, p_request_id  who asked for it, and leaves a run of refire_events; NULL:
+--              nobody, it is part of taking the events in
 -- outcome and the other columns are those of fn_iu_event_fire; rules_changed where another edition
 -- of the rules is in force, and nothing was done; not_found where there is no such event. fired says
 -- whether this call has done it, or tried to; fired_at and firings are those that are stored.
@@ -13,7 +15,8 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_fire_many(
     p_rules_revision bigint, p_event_ids uuid[], p_route_ids uuid[], p_reasons text[],
     p_templates text[], p_suffixes text[], p_actors text[], p_emit_modes text[], p_data text[],
     p_schema_digests text[], p_data_errors text[], p_allowed_actors text[], p_principals text[],
-    p_request_ids uuid[], p_dry_run boolean)
+    p_request_ids uuid[], p_dry_run boolean, p_actor text DEFAULT NULL,
+    p_principal text DEFAULT NULL, p_request_id uuid DEFAULT NULL)
 RETURNS TABLE (
     ordinal integer, event_id uuid, route_id uuid, instance_collection_id uuid, outcome text,
     code text, template text, suffix text, details jsonb, fired boolean, fired_at timestamptz,
@@ -66,6 +69,11 @@ BEGIN
         IF p_dry_run IS FALSE THEN
             PERFORM iu_core.fn_iu_event_fired_again(v_tried);
         END IF;
+    END IF;
+    IF p_principal IS NOT NULL AND p_dry_run IS FALSE THEN
+        PERFORM iu_core.fn_iu_done(
+            'refire_events', '{"status": "ok"}', p_actor, p_principal, p_request_id, NULL,
+            jsonb_build_object('routes', cardinality(p_route_ids), 'fired', cardinality(v_firings)));
     END IF;
     RETURN QUERY
     SELECT u.place::integer, u.event_id, u.route_id, a.instance_collection_id,

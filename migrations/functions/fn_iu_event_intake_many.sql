@@ -22,8 +22,8 @@
 -- refusal's code with its members in details. Checks: known or conflict, the intake's gate, p_refusals.
 -- A closed gate of composing refuses nothing here: the event is stored with its routes' refusals,
 -- and fired again later (fn_iu_event_fire_many). A route whose data the orchestrator could not judge,
--- or that was not fired yet, is pending, and to be fired at once. Refused events go to the command
--- record.
+-- or that was not fired yet, is pending, and to be fired at once. What was taken leaves one run for
+-- each actor, and refused events one each, in the command record.
 -- Locks: event rules (shared), gates, actors, families, then instance keys.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_intake_many(
     p_rules_revision bigint, p_event_ids uuid[], p_sources text[], p_ids text[], p_types text[],
@@ -46,6 +46,7 @@ DECLARE
     v_items   iu_core.iu_event_item[];
     v_before  iu_core.iu_event_item[];
     v_firings iu_core.iu_event_firing[];
+    v_leases  jsonb;
     v_now     timestamptz;
 BEGIN
     IF NOT iu_core.fn_iu_event_rules_hold(p_rules_revision) THEN
@@ -66,7 +67,8 @@ BEGIN
     v_items := iu_core.fn_iu_event_judge(v_items, p_contents);
     IF EXISTS (SELECT FROM unnest(v_items) AS i WHERE i.status IS NULL) THEN
         v_before := v_items;
-        v_items := iu_core.fn_iu_event_admit(v_items, p_refusals::jsonb[], p_of <> '{}');
+        SELECT a.items, a.leases INTO v_items, v_leases
+          FROM iu_core.fn_iu_event_admit(v_items, p_refusals::jsonb[], p_of <> '{}') AS a;
         v_items := iu_core.fn_iu_event_reconsider(v_before, v_items, p_contents);
         v_now := iu_core.fn_iu_now();
         v_items := iu_core.fn_iu_event_claim(
@@ -102,7 +104,7 @@ BEGIN
              WHERE v_items[f.ordinal].claimed AND p_data[f.place] IS NULL;
         END IF;
     END IF;
-    PERFORM iu_core.fn_iu_event_record(v_items, p_sources, p_ids, p_types, p_channels);
+    PERFORM iu_core.fn_iu_event_record(v_items, v_leases, p_sources, p_ids, p_types, p_channels);
     RETURN QUERY SELECT * FROM iu_core.fn_iu_event_answer(v_items);
 END
 $$;

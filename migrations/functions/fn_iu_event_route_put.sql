@@ -62,6 +62,9 @@ BEGIN
             jsonb_build_object('key', p_route_key), p_actor, p_principal, p_request_id);
     END;
     PERFORM iu_core.fn_iu_event_rules_change();
-    RETURN jsonb_build_object('status', 'ok', 'route_id', v_route_id, 'revision', v_revision);
+    RETURN iu_core.fn_iu_done(
+        v_command,
+        jsonb_build_object('status', 'ok', 'route_id', v_route_id, 'revision', v_revision),
+        p_actor, p_principal, p_request_id, v_route_id);
 END
 $$;

@@ -29,6 +29,7 @@ BEGIN
            updated_by = p_actor, reason = p_reason
      WHERE r.route_id = p_route_id;
     PERFORM iu_core.fn_iu_event_rules_change();
-    RETURN jsonb_build_object('status', 'ok');
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object('status', 'ok'), p_actor, p_principal, p_request_id, p_route_id);
 END
 $$;

@@ -63,6 +63,8 @@ BEGIN
            actor = excluded.actor, principal = excluded.principal,
            description = excluded.description, updated_at = v_now, updated_by = p_actor,
            reason = p_reason;
-    RETURN jsonb_build_object('status', 'ok', 'created', NOT v_kept);
+    RETURN iu_core.fn_iu_done(
+        'put_event_source', jsonb_build_object('status', 'ok', 'created', NOT v_kept),
+        p_actor, p_principal, p_request_id);
 END
 $$;

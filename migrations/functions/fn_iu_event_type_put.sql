@@ -48,6 +48,9 @@ BEGIN
         SELECT t.version INTO v_version
           FROM iu_core.event_type_registry AS t WHERE t.event_type = p_event_type;
     END IF;
-    RETURN jsonb_build_object('status', 'ok', 'changed', v_changed, 'version', v_version);
+    RETURN iu_core.fn_iu_done(
+        'put_event_type',
+        jsonb_build_object('status', 'ok', 'changed', v_changed, 'version', v_version),
+        p_actor, p_principal, p_request_id);
 END
 $$;

@@ -75,6 +75,8 @@ BEGIN
             'gate', v_gate.config_key, 'changed', v_changed,
             'sealed', v_seals OR v_gate.sealed_at IS NOT NULL, 'leases_ended', v_gate.live);
     END LOOP;
-    RETURN jsonb_build_object('status', 'ok', 'at', v_now, 'gates', v_gates);
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object('status', 'ok', 'at', v_now, 'gates', v_gates),
+        p_actor, p_principal, p_request_id);
 END
 $$;

@@ -53,7 +53,10 @@ BEGIN
         jsonb_build_object('lease_id', v_lease.lease_id, 'for_actor', p_for_actor, 'uses', p_uses,
                            'expires_at', v_lease.expires_at),
         v_now, p_reason, p_actor, p_principal, p_request_id);
-    RETURN jsonb_build_object('status', 'ok', 'lease_id', v_lease.lease_id, 'opened_at', v_now,
-                              'expires_at', v_lease.expires_at);
+    RETURN iu_core.fn_iu_done(
+        'lease_gate', jsonb_build_object(
+            'status', 'ok', 'lease_id', v_lease.lease_id, 'opened_at', v_now,
+            'expires_at', v_lease.expires_at),
+        p_actor, p_principal, p_request_id, v_lease.lease_id);
 END
 $$;

@@ -44,6 +44,8 @@ BEGIN
             p_gate_key, 'revoke_lease', jsonb_build_object('lease_id', p_lease_id), v_now,
             p_reason, p_actor, p_principal, p_request_id);
     END IF;
-    RETURN jsonb_build_object('status', 'ok', 'changed', v_changed, 'at', v_now);
+    RETURN iu_core.fn_iu_done(
+        'revoke_lease', jsonb_build_object('status', 'ok', 'changed', v_changed, 'at', v_now),
+        p_actor, p_principal, p_request_id, p_lease_id);
 END
 $$;

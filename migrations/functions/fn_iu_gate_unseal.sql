@@ -30,6 +30,9 @@ BEGIN
         PERFORM iu_core.fn_iu_config_note(p_gate_key, 'unseal', '{}', v_now,
                                           p_reason, p_actor, p_principal, p_request_id);
     END IF;
-    RETURN jsonb_build_object('status', 'ok', 'gate', p_gate_key, 'changed', v_changed, 'at', v_now);
+    RETURN iu_core.fn_iu_done(
+        'set_gate', jsonb_build_object(
+            'status', 'ok', 'gate', p_gate_key, 'changed', v_changed, 'at', v_now),
+        p_actor, p_principal, p_request_id);
 END
 $$;

@@ -50,7 +50,7 @@ BEGIN
                 v_paid := v_paid || v_lease;
             END LOOP;
             IF v_item.status IS NULL THEN
-                v_item.lease_ids := v_paid;
+                v_item.lease_ids := v_item.lease_ids || v_paid;
                 v_led[v_next.place] := true;
                 SELECT v_spent || coalesce(jsonb_object_agg(
                            p.lease_id, coalesce((v_spent ->> p.lease_id::text)::integer, 0) + 1), '{}')

@@ -13,6 +13,8 @@
 -- Behind the instance keys comes one more:
 --   outbound_routes  shared by whatever writes messages; exclusive by the drain that
 --           follows a change of routes, lanes or live routes
+-- Apart from all of these, audit is taken alone, exclusive by whatever seals, exports or retires
+-- segments of the audit chain.
 -- Of delivery's rows: those of routes before the actors' locks; deliveries in the order of their keys,
 -- then attempts, then messages.
 -- Instance keys come last but for that; they are not advisory locks but rows of iu_piece_collection.
@@ -26,5 +28,6 @@ AS $$
                         WHEN 'actor'  THEN 718200
                         WHEN 'family' THEN 718300
                         WHEN 'outbound_routes' THEN 718400
+                        WHEN 'audit'  THEN 718500
            END
 $$;

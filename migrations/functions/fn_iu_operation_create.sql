@@ -44,6 +44,8 @@ BEGIN
     SELECT p_operation_id, r.ordinal, r.request::json, r.schema_digest, r.data_errors::json
       FROM unnest(p_requests, p_schema_digests, p_data_errors)
            WITH ORDINALITY AS r(request, schema_digest, data_errors, ordinal);
-    RETURN jsonb_build_object('status', 'ok', 'operation_id', p_operation_id);
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object('status', 'ok', 'operation_id', p_operation_id),
+        p_actor, p_principal, p_request_id, p_operation_id, jsonb_build_object('items', v_total));
 END
 $$;

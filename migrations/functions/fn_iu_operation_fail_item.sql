@@ -16,6 +16,12 @@ BEGIN
         RETURN jsonb_build_object('status', 'not_yours');
     END IF;
     v_ordinals := iu_core.fn_iu_operation_pending(v_operation, 1);
+    PERFORM iu_core.fn_iu_done(
+        'work_on_operations', jsonb_build_object(
+            'status', 'ok', 'operation_id', p_operation_id, 'ordinals', v_ordinals,
+            'item_code', p_code),
+        v_operation.actor, v_operation.principal, v_operation.request_id, p_operation_id,
+        jsonb_build_object('failed', cardinality(v_ordinals)));
     RETURN iu_core.fn_iu_operation_record(
         v_operation, v_ordinals, array_fill('failed'::text, ARRAY[cardinality(v_ordinals)]),
         array_fill(NULL::uuid, ARRAY[cardinality(v_ordinals)]),

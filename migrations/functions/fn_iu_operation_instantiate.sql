@@ -71,7 +71,7 @@ BEGIN
                    v_events, v_types, v_templates, v_suffixes, v_actors, v_modes, v_reasons, v_data,
                    v_strict, array_fill(p_operation.allowed_actors, ARRAY[cardinality(p_ordinals)]),
                    array_fill(p_operation.principal, ARRAY[cardinality(p_ordinals)]), v_requests,
-                   p_operation.operation_id, false, v_schemas, v_errors) AS m;
+                   p_operation.operation_id, false, v_schemas, v_errors, 'work_on_operations') AS m;
         IF v_unjudged IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'PF001', MESSAGE = 'undo the chunk';
         END IF;

@@ -24,9 +24,11 @@ BEGIN
             jsonb_build_object('fields', '["body"]'::jsonb, 'operation_id', p_operation_id),
             p_actor, p_principal, p_request_id);
     END IF;
-    RETURN jsonb_build_object(
-        'status', CASE WHEN v_operation.request_id = p_request_id THEN 'ok'
-                       ELSE 'idempotent_replay' END,
-        'operation_id', p_operation_id);
+    RETURN iu_core.fn_iu_done(
+        p_command, jsonb_build_object(
+            'status', CASE WHEN v_operation.request_id = p_request_id THEN 'ok'
+                           ELSE 'idempotent_replay' END,
+            'operation_id', p_operation_id),
+        p_actor, p_principal, p_request_id, p_operation_id);
 END
 $$;

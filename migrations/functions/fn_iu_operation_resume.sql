@@ -13,7 +13,9 @@ BEGIN
         iu_core.fn_iu_operation_admit(
             'resume_operation', p_operation_id, NULL, ARRAY['halted'], p_reason, p_allowed_actors, p_actor,
             p_principal, p_request_id),
-        iu_core.fn_iu_operation_change(
-            p_operation_id, 'running', p_reason, p_actor, p_request_id));
+        iu_core.fn_iu_done(
+            'resume_operation', iu_core.fn_iu_operation_change(
+                p_operation_id, 'running', p_reason, p_actor, p_request_id),
+            p_actor, p_principal, p_request_id, p_operation_id));
 END
 $$;

@@ -23,7 +23,9 @@ BEGIN
        SET outcome = NULL, code = NULL, details = NULL, attempted_at = NULL
      WHERE i.operation_id = p_operation_id AND i.outcome IN ('refused', 'failed');
     IF NOT FOUND THEN
-        RETURN iu_core.fn_iu_operation_answer(p_operation_id);
+        RETURN iu_core.fn_iu_done(
+            'retry_failed_operation', iu_core.fn_iu_operation_answer(p_operation_id), p_actor,
+            p_principal, p_request_id, p_operation_id);
     END IF;
     -- With the state, for an operation with something left is not completed.
     UPDATE iu_core.iu_operation AS o
@@ -31,7 +33,9 @@ BEGIN
            next_ordinal = 1, state = 'running', finished_at = NULL, halted_code = NULL,
            halted_details = NULL
      WHERE o.operation_id = p_operation_id;
-    RETURN iu_core.fn_iu_operation_change(
-        p_operation_id, 'running', p_reason, p_actor, p_request_id);
+    RETURN iu_core.fn_iu_done(
+        'retry_failed_operation', iu_core.fn_iu_operation_change(
+            p_operation_id, 'running', p_reason, p_actor, p_request_id),
+        p_actor, p_principal, p_request_id, p_operation_id);
 END
 $$;

@@ -67,6 +67,13 @@ BEGIN
       LEFT JOIN (SELECT e.blocker ->> 'instance_collection_id' AS id, jsonb_agg(e.blocker) AS blockers
                    FROM jsonb_array_elements(v_blockers) AS e(blocker) GROUP BY 1) AS b
              ON b.id = i.id::text;
+    PERFORM iu_core.fn_iu_done(
+        'work_on_operations',
+        jsonb_build_object('status', 'ok', 'operation_id', p_operation.operation_id),
+        p_operation.actor, p_operation.principal, p_operation.request_id, p_operation.operation_id,
+        jsonb_build_object('deleted', cardinality(v_left),
+                           'blocked', cardinality(v_there) - cardinality(v_left),
+                           'gone', cardinality(v_ids) - cardinality(v_there)));
     RETURN iu_core.fn_iu_operation_record(
         p_operation, p_ordinals, v_outcomes, array_fill(NULL::uuid, ARRAY[cardinality(p_ordinals)]),
         v_codes, v_details, p_seconds);

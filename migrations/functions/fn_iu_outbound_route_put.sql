@@ -66,6 +66,9 @@ BEGIN
         RETURN iu_core.fn_iu_refuse(v_command, 'already_exists',
             jsonb_build_object('key', p_route_name), p_actor, p_principal, p_request_id);
     END;
-    RETURN jsonb_build_object('status', 'ok', 'route_id', v_route_id, 'revision', v_revision);
+    RETURN iu_core.fn_iu_done(
+        v_command,
+        jsonb_build_object('status', 'ok', 'route_id', v_route_id, 'revision', v_revision),
+        p_actor, p_principal, p_request_id, v_route_id);
 END
 $$;

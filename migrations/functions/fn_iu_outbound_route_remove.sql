@@ -30,6 +30,7 @@ BEGIN
        SET enabled = false, revision = r.revision + 1, removed_at = v_now, updated_at = v_now,
            updated_by = p_actor, reason = p_reason
      WHERE r.route_id = p_route_id;
-    RETURN jsonb_build_object('status', 'ok');
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object('status', 'ok'), p_actor, p_principal, p_request_id, p_route_id);
 END
 $$;

@@ -20,6 +20,8 @@ DECLARE
     v_errors     jsonb := iu_core.fn_iu_content_errors('', p_media_type, p_title, p_body, p_axes);
     v_unit_id    uuid;
     v_is_new     boolean := false;
+    v_closed     text;
+    v_leases     uuid[];
     v_warnings   text[];
 BEGIN
     IF p_life IS NULL OR p_life NOT IN ('draft', 'active') THEN
@@ -33,7 +35,9 @@ BEGIN
     SELECT u.unit_id INTO v_unit_id FROM iu_core.information_unit AS u
      WHERE u.content_digest = iu_core.fn_iu_content_digest(v_media_type, p_title, p_body);
     IF NOT FOUND THEN
-        IF iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) IS NOT NULL THEN
+        SELECT a.closed, a.lease_ids INTO v_closed, v_leases
+          FROM iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) AS a;
+        IF v_closed IS NOT NULL THEN
             RETURN iu_core.fn_iu_refuse(v_command, iu_core.fn_iu_gate_code(v_gate),
                 jsonb_build_object('gate', v_gate), p_actor, p_principal, p_request_id);
         END IF;
@@ -47,7 +51,10 @@ BEGIN
                CASE WHEN iu_core.fn_iu_unit_axes(u.unit_id) <> v_axes THEN 'axes_differ' END], NULL)
       INTO v_warnings
       FROM iu_core.information_unit AS u WHERE u.unit_id = v_unit_id;
-    RETURN jsonb_build_object(
-        'status', 'ok', 'unit_id', v_unit_id, 'known', NOT v_is_new, 'warnings', v_warnings);
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object(
+            'status', 'ok', 'unit_id', v_unit_id, 'known', NOT v_is_new, 'warnings', v_warnings,
+            'lease_ids', v_leases),
+        p_actor, p_principal, p_request_id, v_unit_id);
 END
 $$;

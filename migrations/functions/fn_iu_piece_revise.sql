@@ -18,6 +18,8 @@ DECLARE
     v_gate       constant text := 'iu_core.piece_write_enabled';
     v_errors     jsonb := iu_core.fn_iu_content_errors(
         '', coalesce(p_media_type, 'text/plain'), coalesce(p_title, ''), coalesce(p_body, ''), p_axes);
+    v_closed     text;
+    v_leases     uuid[];
     v_now        timestamptz;
     v_old        iu_core.information_unit;
     v_media_type text;
@@ -32,7 +34,9 @@ BEGIN
         RETURN iu_core.fn_iu_refuse(v_command, 'invalid_input',
             jsonb_build_object('errors', v_errors), p_actor, p_principal, p_request_id);
     END IF;
-    IF iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) IS NOT NULL THEN
+    SELECT a.closed, a.lease_ids INTO v_closed, v_leases
+      FROM iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) AS a;
+    IF v_closed IS NOT NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, iu_core.fn_iu_gate_code(v_gate),
             jsonb_build_object('gate', v_gate), p_actor, p_principal, p_request_id);
     END IF;
@@ -63,8 +67,11 @@ BEGIN
             IF v_new.is_new THEN
                 PERFORM iu_core.fn_iu_unit_step(p_unit_id, v_old.life, 'superseded', p_reason,
                                                 p_actor, p_request_id, v_now);
-                RETURN jsonb_build_object('status', 'ok', 'unit_id', v_new.claimed_id,
-                                          'supersedes_unit_id', p_unit_id);
+                RETURN iu_core.fn_iu_done(
+                    v_command, jsonb_build_object(
+                        'status', 'ok', 'unit_id', v_new.claimed_id,
+                        'supersedes_unit_id', p_unit_id, 'lease_ids', v_leases),
+                    p_actor, p_principal, p_request_id, v_new.claimed_id);
             END IF;
             v_code := 'already_exists';
             v_details := jsonb_build_object('key', v_digest);

@@ -77,10 +77,14 @@ BEGIN
                                         p_actor, p_principal, p_request_id);
         END IF;
     END IF;
-    RETURN jsonb_build_object(
-               'status', 'ok', 'planned', cardinality(v_ids || v_gone),
-               'gone', cardinality(v_gone), 'deleted', 0, 'lineage_rows', 0, 'log_rows', 0,
-               'keys_released', 0, 'messages_cancelled', 0)
-           || coalesce(iu_core.fn_iu_rollback_result(v_rollback), '{}');
+    v_done := jsonb_build_object(
+                  'status', 'ok', 'planned', cardinality(v_ids || v_gone),
+                  'gone', cardinality(v_gone), 'deleted', 0, 'lineage_rows', 0, 'log_rows', 0,
+                  'keys_released', 0, 'messages_cancelled', 0)
+              || coalesce(iu_core.fn_iu_rollback_result(v_rollback), '{}');
+    RETURN iu_core.fn_iu_done(
+        v_command, v_done, p_actor, p_principal, p_request_id, v_rollback,
+        jsonb_build_object('planned', v_done -> 'planned', 'deleted', v_done -> 'deleted',
+                           'gone', v_done -> 'gone'));
 END
 $$;

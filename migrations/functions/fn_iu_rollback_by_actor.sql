@@ -80,7 +80,10 @@ BEGIN
             SELECT count(*) FROM (SELECT unnest(v_seen) EXCEPT SELECT unnest(v_ids)) AS g));
         v_done := coalesce(iu_core.fn_iu_rollback_result(v_rollback), '{"deleted": 0}');
     END IF;
-    RETURN (v_answer || v_done) - 'deleted'
+    v_answer := (v_answer || v_done) - 'deleted'
         || jsonb_build_object('instances', v_done -> 'deleted');
+    RETURN iu_core.fn_iu_done(
+        v_command, v_answer, p_actor, p_principal, p_request_id, v_rollback,
+        jsonb_build_object('deleted', v_done -> 'deleted', 'gone', v_answer -> 'gone'));
 END
 $$;

@@ -83,6 +83,9 @@ BEGIN
       FROM unnest(v_ids || v_gone) WITH ORDINALITY AS i(id, ordinal);
     INSERT INTO iu_core.iu_actor_fence (actor, operation_id, fenced_at)
     SELECT DISTINCT a.actor, p_rollback_operation_id, v_now FROM unnest(v_actors) AS a(actor);
-    RETURN jsonb_build_object('status', 'ok', 'operation_id', p_rollback_operation_id);
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object('status', 'ok', 'operation_id', p_rollback_operation_id),
+        p_actor, p_principal, p_request_id, p_rollback_operation_id,
+        jsonb_build_object('planned', cardinality(v_ids || v_gone), 'gone', cardinality(v_gone)));
 END
 $$;

@@ -51,6 +51,8 @@ BEGIN
        SET released_at = v_now, released_by = p_actor, release_reason = p_reason
      WHERE t.instance_collection_id = ANY (v_ids) AND t.released_at IS NULL;
     GET DIAGNOSTICS v_released = ROW_COUNT;
-    RETURN jsonb_build_object('status', 'ok', 'released', v_released, 'released_at', v_now);
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object('status', 'ok', 'released', v_released, 'released_at', v_now),
+        p_actor, p_principal, p_request_id, NULL, jsonb_build_object('released', v_released));
 END
 $$;

@@ -59,13 +59,13 @@ BEGIN
            (instance_collection_id, rollback_operation_id, event_id, reference_id,
             template_collection_id, operation_id, composed_at, rolled_back_at, released_at,
             event_type, suffix, actor, data_digest, composition_digest, rolled_back_by, reason,
-            released_by, release_reason)
+            released_by, release_reason, batch_id)
     SELECT l.instance_collection_id, p_rollback_operation_id, l.event_id, l.reference_id,
            g.template_collection_id, l.operation_id, g.composed_at, p_now,
            CASE WHEN p_release_keys THEN p_now END,
            l.event_type, l.suffix, l.actor, l.data_digest, g.composition_digest, p_rolled_back_by,
            p_reason, CASE WHEN p_release_keys THEN p_rolled_back_by END,
-           CASE WHEN p_release_keys THEN p_reason END
+           CASE WHEN p_release_keys THEN p_reason END, l.batch_id
       FROM iu_core.iu_auto_instantiate_event_log AS l
       JOIN iu_core.iu_collection_template_instance_lineage AS g
         ON g.instance_collection_id = l.instance_collection_id

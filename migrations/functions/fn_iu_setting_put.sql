@@ -45,7 +45,9 @@ BEGIN
             PERFORM iu_core.fn_iu_event_rules_change();
         END IF;
     END IF;
-    RETURN jsonb_build_object('status', 'ok', 'changed', v_before <> p_value, 'value', p_value,
-                              'at', v_now);
+    RETURN iu_core.fn_iu_done(
+        'set_setting', jsonb_build_object(
+            'status', 'ok', 'changed', v_before <> p_value, 'value', p_value, 'at', v_now),
+        p_actor, p_principal, p_request_id);
 END
 $$;

@@ -19,12 +19,16 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
+    v_answer  jsonb;
     v_code    text;
     v_details text;
 BEGIN
-    RETURN iu_core.fn_iu_template_create_work(
+    v_answer := iu_core.fn_iu_template_create_work(
         p_family_key, p_title, p_description, p_pieces, p_reason, p_actor, p_schema,
         p_empty_data_errors);
+    RETURN iu_core.fn_iu_done(
+        'create_template', v_answer, p_actor, p_principal, p_request_id,
+        (v_answer ->> 'template_collection_id')::uuid);
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

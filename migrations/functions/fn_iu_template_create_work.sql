@@ -11,11 +11,12 @@ DECLARE
     v_roles      text[];
     v_digests    text[];
     v_collection uuid;
+    v_leases     uuid[];
 BEGIN
     PERFORM iu_core.fn_iu_require_valid(
         iu_core.fn_iu_template_key_errors('/family', p_family_key, false)
         || iu_core.fn_iu_piece_specs_errors(p_pieces, '/pieces'));
-    PERFORM iu_core.fn_iu_authoring_admit(p_pieces, p_actor);
+    v_leases := iu_core.fn_iu_authoring_admit(p_pieces, p_actor);
     PERFORM iu_core.fn_iu_lock('family', ARRAY[p_family_key], false);
     IF iu_core.fn_iu_template_highest_number(p_family_key) > 0 THEN
         PERFORM iu_core.fn_iu_raise_refusal(
@@ -33,6 +34,7 @@ BEGIN
         p_family_key || '/v1', v_roles, v_digests, p_pieces,
         iu_core.fn_iu_template_schema_store(p_schema), p_empty_data_errors, p_actor, p_reason, v_now);
     RETURN jsonb_build_object(
-        'status', 'ok', 'template_collection_id', v_collection, 'warnings', '[]'::jsonb);
+        'status', 'ok', 'template_collection_id', v_collection, 'warnings', '[]'::jsonb,
+        'lease_ids', v_leases);
 END
 $$;

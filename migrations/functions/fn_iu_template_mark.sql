@@ -18,11 +18,15 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
+    v_answer  jsonb;
     v_code    text;
     v_details text;
 BEGIN
-    RETURN iu_core.fn_iu_template_mark_work(
+    v_answer := iu_core.fn_iu_template_mark_work(
         p_collection_id, p_template_key, p_reason, p_actor, p_schema, p_empty_data_errors);
+    RETURN iu_core.fn_iu_done(
+        'mark_template', v_answer, p_actor, p_principal, p_request_id,
+        (v_answer ->> 'template_collection_id')::uuid);
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

@@ -11,10 +11,11 @@ DECLARE
     v_collection iu_core.iu_piece_collection;
     v_digests    text[];
     v_taken      text;
+    v_leases     uuid[];
 BEGIN
     PERFORM iu_core.fn_iu_require_valid(
         iu_core.fn_iu_template_key_errors('/template_key', v_key, true));
-    PERFORM iu_core.fn_iu_authoring_admit(NULL, p_actor);
+    v_leases := iu_core.fn_iu_authoring_admit(NULL, p_actor);
     PERFORM iu_core.fn_iu_lock('family', ARRAY[split_part(v_key, '/', 1)], false);
 
     SELECT c.* INTO v_collection
@@ -46,6 +47,7 @@ BEGIN
      WHERE c.collection_id = p_collection_id;
     PERFORM iu_core.fn_iu_piece_list_admit(v_digests, v_digests);
     RETURN jsonb_build_object('status', 'ok', 'template_collection_id', p_collection_id,
-                              'warnings', iu_core.fn_iu_piece_list_warnings(v_digests));
+                              'warnings', iu_core.fn_iu_piece_list_warnings(v_digests),
+                              'lease_ids', v_leases);
 END
 $$;

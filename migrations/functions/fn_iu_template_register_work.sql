@@ -9,8 +9,9 @@ AS $$
 DECLARE
     v_now      timestamptz;
     v_template record;
+    v_leases   uuid[];
 BEGIN
-    PERFORM iu_core.fn_iu_authoring_admit(NULL, p_actor);
+    v_leases := iu_core.fn_iu_authoring_admit(NULL, p_actor);
     SELECT t.* INTO v_template FROM iu_core.fn_iu_template_lock(p_ref) AS t;
     IF v_template.version_status IS NOT NULL THEN
         PERFORM iu_core.fn_iu_raise_refusal(
@@ -26,6 +27,7 @@ BEGIN
     RETURN jsonb_build_object(
         'status', 'ok', 'template_collection_id', v_template.template_collection_id,
         'warnings', iu_core.fn_iu_piece_list_warnings(
-            iu_core.fn_iu_composition_digests(v_template.composition_digest)));
+            iu_core.fn_iu_composition_digests(v_template.composition_digest)),
+        'lease_ids', v_leases);
 END
 $$;

@@ -39,8 +39,11 @@ BEGIN
         PERFORM iu_core.fn_iu_command_record_write(
             v_command, ARRAY['dry_run'], ARRAY['ok'], ARRAY[NULL::uuid], ARRAY[NULL::uuid],
             ARRAY[p_actor], ARRAY[p_principal], ARRAY[p_request_id], ARRAY[v_answer -> 'would_be']);
+        RETURN v_answer;
     END IF;
-    RETURN v_answer;
+    RETURN iu_core.fn_iu_done(
+        v_command, v_answer, p_actor, p_principal, p_request_id,
+        (v_answer ->> 'template_collection_id')::uuid);
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

@@ -16,6 +16,7 @@ DECLARE
     v_number     integer;
     v_warnings   text[];
     v_collection uuid;
+    v_leases     uuid[];
 BEGIN
     PERFORM iu_core.fn_iu_require_valid(
         iu_core.fn_iu_template_version_errors(
@@ -25,7 +26,7 @@ BEGIN
           FROM jsonb_array_elements(p_edits) WITH ORDINALITY AS e(edit, place)
          WHERE e.edit ->> 'op' IN ('insert', 'replace');
     END IF;
-    PERFORM iu_core.fn_iu_authoring_admit(v_specs, p_actor);
+    v_leases := iu_core.fn_iu_authoring_admit(v_specs, p_actor);
     PERFORM iu_core.fn_iu_lock('family', ARRAY[p_family_key], false);
 
     SELECT f.family_id, f.chain_revision INTO v_family_id, v_revision
@@ -70,6 +71,6 @@ BEGIN
     RETURN jsonb_build_object('status', 'ok', 'warnings', v_warnings,
                               'supersedes', v_draft.current_key,
                               'parameters_changed', v_draft.parameters_changed,
-                              'template_collection_id', v_collection);
+                              'template_collection_id', v_collection, 'lease_ids', v_leases);
 END
 $$;

@@ -17,10 +17,14 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
+    v_answer  jsonb;
     v_code    text;
     v_details text;
 BEGIN
-    RETURN iu_core.fn_iu_template_withdraw_work(p_ref, p_expected_revisions, p_reason, p_actor);
+    v_answer := iu_core.fn_iu_template_withdraw_work(p_ref, p_expected_revisions, p_reason, p_actor);
+    RETURN iu_core.fn_iu_done(
+        'withdraw_template', v_answer, p_actor, p_principal, p_request_id,
+        (v_answer ->> 'template_collection_id')::uuid);
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

@@ -11,10 +11,11 @@ DECLARE
     v_instances bigint;
     v_current   record;
     v_digests   text[];
+    v_leases    uuid[];
 BEGIN
     PERFORM iu_core.fn_iu_require_valid(CASE WHEN coalesce(p_reason, '') = '' THEN jsonb_build_array(
         iu_core.fn_iu_field_error('/reason', 'missing', 'must say why')) ELSE '[]'::jsonb END);
-    PERFORM iu_core.fn_iu_authoring_admit(NULL, p_actor);
+    v_leases := iu_core.fn_iu_authoring_admit(NULL, p_actor);
     SELECT t.* INTO v_template FROM iu_core.fn_iu_template_lock(p_ref) AS t;
     IF coalesce(v_template.version_status, 'unversioned') NOT IN ('current', 'superseded') THEN
         PERFORM iu_core.fn_iu_raise_refusal('operation_state', jsonb_build_object(
@@ -39,6 +40,6 @@ BEGIN
     RETURN jsonb_build_object(
         'status', 'ok', 'template_collection_id', v_template.template_collection_id,
         'current', v_current.template_key,
-        'warnings', iu_core.fn_iu_piece_list_warnings(v_digests));
+        'warnings', iu_core.fn_iu_piece_list_warnings(v_digests), 'lease_ids', v_leases);
 END
 $$;

@@ -13,6 +13,8 @@ AS $$
 DECLARE
     v_command   constant text := 'change_piece_life';
     v_gate      constant text := 'iu_core.lifecycle_enabled';
+    v_closed    text;
+    v_leases    uuid[];
     v_life      text;
     v_templates text[];
     v_code      text;
@@ -24,7 +26,9 @@ BEGIN
                 '/to_life', 'life', 'must be draft, active, superseded or retired'))),
             p_actor, p_principal, p_request_id);
     END IF;
-    IF iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) IS NOT NULL THEN
+    SELECT a.closed, a.lease_ids INTO v_closed, v_leases
+      FROM iu_core.fn_iu_gate_admit(ARRAY[v_gate], p_actor) AS a;
+    IF v_closed IS NOT NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, iu_core.fn_iu_gate_code(v_gate),
             jsonb_build_object('gate', v_gate), p_actor, p_principal, p_request_id);
     END IF;
@@ -46,8 +50,11 @@ BEGIN
         ELSE
             PERFORM iu_core.fn_iu_unit_step(p_unit_id, v_life, p_to_life, p_reason, p_actor,
                                             p_request_id, iu_core.fn_iu_now());
-            RETURN jsonb_build_object('status', 'ok', 'unit_id', p_unit_id,
-                                      'from_life', v_life, 'to_life', p_to_life);
+            RETURN iu_core.fn_iu_done(
+                v_command, jsonb_build_object(
+                    'status', 'ok', 'unit_id', p_unit_id, 'from_life', v_life,
+                    'to_life', p_to_life, 'lease_ids', v_leases),
+                p_actor, p_principal, p_request_id, p_unit_id);
     END CASE;
     RETURN iu_core.fn_iu_refuse(v_command, v_code, v_details, p_actor, p_principal, p_request_id);
 END

@@ -50,6 +50,8 @@ READING_COMMANDS = {
     "piece show",
     "piece where-used",
     "key list",
+    "audit list",
+    "audit verify",
 }
 """Commands of `factory` that change nothing."""
 
@@ -295,7 +297,7 @@ def test_the_record_calls_commands_as_the_catalogue_does(file: SchemaFile) -> No
 
 def test_what_the_record_calls_commands_is_read() -> None:
     by_name = {file.name: recorded_by(file) for file in TREE.objects}
-    assert by_name["fn_iu_event_record"] == {"post_events", "receive_webhook", "consume_events"}
+    assert by_name["fn_iu_event_command"] == {"post_events", "receive_webhook", "consume_events"}
     assert by_name["fn_iu_outbound_route_put"] == {"create_outbound_route", "put_outbound_route"}
     assert by_name["fn_iu_gate_close"] == {"close_all_gates", "set_gate"}
     assert by_name["fn_iu_rollback_plan"] == {"plan_rollback"}

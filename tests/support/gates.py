@@ -92,7 +92,9 @@ async def revoke(
 
 async def admits(owner: asyncpg.Connection, gate: str, actor: str = "hr-bot") -> bool:
     """Whether the gate lets an actor through now, uses aside (fn_iu_gate_admit)."""
-    closed = await owner.fetchval("SELECT iu_core.fn_iu_gate_admit($1, $2)", [gate], actor)
+    closed = await owner.fetchval(
+        "SELECT closed FROM iu_core.fn_iu_gate_admit($1, $2)", [gate], actor
+    )
     assert closed in (None, gate)
     return closed is None
 

@@ -1,0 +1,50 @@
+-- grant: owner only
+-- Where the instances that were composed after one time, up to another, are not those that the runs of
+-- that time say: told from event log, lineage and tombstones.
+--   instances_differ     one was removed without a tombstone, put in, or changed
+--   instance_unrecorded  no run has composed it
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_finding_instances(
+    p_after timestamptz, p_until timestamptz)
+RETURNS TABLE (kind text, subject text, expected text, actual text)
+LANGUAGE sql STABLE
+AS $$
+    WITH runs AS MATERIALIZED (
+        SELECT d.record_id, d.subject_id AS batch_id, d.actor, d.last_at, d.instances_digest,
+               d.counts ->> 'composed' AS composed
+          FROM iu_core.iu_command_record AS d
+         WHERE d.last_at > p_after AND d.last_at <= p_until AND d.instances_digest IS NOT NULL
+    ), instances AS MATERIALIZED (
+        SELECT l.instance_collection_id, l.batch_id, l.actor, l.template_collection_id,
+               g.composition_digest, l.data_digest, g.composed_at
+          FROM iu_core.iu_collection_template_instance_lineage AS g
+          JOIN iu_core.iu_auto_instantiate_event_log AS l
+            ON l.instance_collection_id = g.instance_collection_id
+         WHERE g.composed_at > p_after AND g.composed_at <= p_until
+        UNION ALL
+        SELECT t.instance_collection_id, t.batch_id, t.actor, t.template_collection_id,
+               t.composition_digest, t.data_digest, t.composed_at
+          FROM iu_core.iu_instance_tombstone AS t
+         WHERE t.composed_at > p_after AND t.composed_at <= p_until
+    ), made AS (
+        SELECT i.batch_id, i.actor, i.composed_at, count(*) AS composed,
+               iu_core.fn_iu_sha256(string_agg(
+                   iu_core.fn_iu_instance_line(i.instance_collection_id, i.template_collection_id,
+                                               i.composition_digest, i.data_digest),
+                   '' ORDER BY i.instance_collection_id)) AS instances_digest
+          FROM instances AS i
+         GROUP BY i.batch_id, i.actor, i.composed_at
+    )
+    SELECT 'instances_differ', 'run ' || r.record_id, r.composed || ' ' || r.instances_digest,
+           coalesce(m.composed || ' ' || m.instances_digest, 'none')
+      FROM runs AS r
+      LEFT JOIN made AS m
+             ON m.batch_id = r.batch_id AND m.actor = r.actor AND m.composed_at = r.last_at
+     WHERE r.instances_digest IS DISTINCT FROM m.instances_digest
+    UNION ALL
+    SELECT 'instance_unrecorded', 'instance ' || i.instance_collection_id, 'its run', 'none'
+      FROM instances AS i
+      LEFT JOIN runs AS r
+             ON r.batch_id = i.batch_id AND r.actor = i.actor AND r.last_at = i.composed_at
+     WHERE r.record_id IS NULL
+       AND i.composed_at >= (SELECT c.began_at FROM iu_core.iu_audit_chain AS c)
+$$;

@@ -1,0 +1,48 @@
+-- grant: owner only
+-- What is wrong with the command record's rows that a segment has sealed, of which its list names each:
+--   run_edited     it is not what was sealed
+--   run_removed    it is not among those of the segment's time any more
+--   run_inserted   it is among them, and was not sealed: put in afterwards, or the clock was set back
+--   run_reordered  the list has it at another place
+-- Of a segment that is retired the rows may be gone, and nothing is said.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_finding_runs(p_segment_no bigint)
+RETURNS TABLE (kind text, subject text, expected text, actual text)
+LANGUAGE sql STABLE
+AS $$
+    WITH segment AS MATERIALIZED (
+        SELECT s.sealed_runs, s.last_at, s.last_record_id, iu_core.fn_iu_audit_after(s) AS after_at,
+               coalesce(b.last_record_id, '00000000-0000-0000-0000-000000000000') AS after_id
+          FROM iu_core.iu_audit_segment AS s
+          LEFT JOIN iu_core.iu_audit_segment AS b ON b.segment_no = s.segment_no - 1
+         WHERE s.segment_no = p_segment_no AND s.retired_at IS NULL
+    ), sealed AS MATERIALIZED (
+        SELECT l.record_id, l.run_digest, l.place
+          FROM segment AS s CROSS JOIN LATERAL iu_core.fn_iu_audit_listed(s.sealed_runs) AS l
+    ), found AS MATERIALIZED (
+        SELECT d.record_id::text AS record_id,
+               iu_core.fn_iu_sha256(iu_core.fn_iu_run_text(d)) AS run_digest,
+               row_number() OVER (ORDER BY d.last_at, d.record_id) AS place
+          FROM segment AS s
+          JOIN iu_core.iu_command_record AS d
+            ON (d.last_at, d.record_id) <= (s.last_at, s.last_record_id)
+           AND (d.last_at, d.record_id) > (s.after_at, s.after_id)
+    ), compared AS (
+        SELECT s.record_id AS sealed_id, f.record_id AS found_id,
+               s.run_digest AS sealed_digest, f.run_digest AS found_digest,
+               row_number() OVER (PARTITION BY s.record_id = f.record_id ORDER BY s.place)
+                   <> row_number() OVER (PARTITION BY s.record_id = f.record_id ORDER BY f.place)
+                   AS is_elsewhere
+          FROM sealed AS s FULL JOIN found AS f ON f.record_id = s.record_id
+    )
+    SELECT CASE WHEN c.found_id IS NULL THEN 'run_removed'
+                WHEN c.sealed_id IS NULL THEN 'run_inserted'
+                WHEN c.sealed_digest <> c.found_digest THEN 'run_edited'
+                ELSE 'run_reordered' END,
+           'run ' || coalesce(c.sealed_id, c.found_id),
+           CASE WHEN c.sealed_digest = c.found_digest THEN 'in the order of times and ids'
+                ELSE coalesce(c.sealed_digest, 'none') END,
+           CASE WHEN c.sealed_digest = c.found_digest THEN 'at another place'
+                ELSE coalesce(c.found_digest, 'none') END
+      FROM compared AS c
+     WHERE c.sealed_digest IS DISTINCT FROM c.found_digest OR c.is_elsewhere
+$$;

@@ -1,0 +1,40 @@
+-- grant: iu_app
+-- Seals rows of the command record into segments, each of a thousand at most and with the digest of the
+-- one before: at most p_segments of them, in this transaction, which should end with it.
+--   p_sealed_by  who says so, one line
+-- Answers {"status": "ok", "segments", "runs", "segment_no", "segment_digest", "more"}: how many it
+-- sealed, and where the chain ends now. more: there is something left that is old enough
+-- (fn_iu_audit_until), and can be sealed by another call, once those who are writing are done.
+-- Sealers go one after the other, and one that is killed leaves nothing. Where nothing is old enough it
+-- writes nothing, and waits for nobody.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_seal(p_sealed_by text, p_segments integer)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, iu_core, pg_temp
+AS $$
+DECLARE
+    v_due      constant timestamptz := iu_core.fn_iu_audit_until(iu_core.fn_iu_now());
+    v_complete timestamptz;
+    v_sealed   integer;
+    v_segments integer := 0;
+    v_runs     bigint := 0;
+    v_chain    iu_core.iu_audit_chain;
+BEGIN
+    SELECT c.* INTO v_chain FROM iu_core.iu_audit_chain AS c;
+    IF iu_core.fn_iu_audit_open(v_chain.last_at, v_chain.last_record_id, v_due) THEN
+        PERFORM iu_core.fn_iu_lock('audit', ARRAY['chain'], false);
+        v_complete := iu_core.fn_iu_audit_until(iu_core.fn_iu_audit_horizon());
+        WHILE v_segments < p_segments LOOP
+            v_sealed := iu_core.fn_iu_audit_seal_one(p_sealed_by, v_complete);
+            EXIT WHEN v_sealed = 0;
+            v_segments := v_segments + 1;
+            v_runs := v_runs + v_sealed;
+        END LOOP;
+        SELECT c.* INTO v_chain FROM iu_core.iu_audit_chain AS c;
+    END IF;
+    RETURN jsonb_build_object(
+        'status', 'ok', 'segments', v_segments, 'runs', v_runs,
+        'segment_no', v_chain.segment_no, 'segment_digest', v_chain.segment_digest,
+        'more', iu_core.fn_iu_audit_open(v_chain.last_at, v_chain.last_record_id, v_due));
+END
+$$;

@@ -1,0 +1,513 @@
+"""The audit chain: what is sealed when, and that whatever is done to it afterwards is named."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from tests.support.audit import export, found, let_a_minute_pass, seal, verify
+from tests.support.composing import Item, compose
+from tests.support.gates import close, open_gate, set_clock
+from tests.support.interleaving import wait_until
+from tests.support.rollback import by_actor
+from tests.support.rows import one_row
+from tests.support.templates import Template, make_template, open_gates
+
+LIST = "SELECT sealed_runs FROM iu_core.iu_audit_segment WHERE segment_no = $1"
+HEAD = "SELECT iu_core.fn_iu_audit_head(s) FROM iu_core.iu_audit_segment AS s WHERE segment_no = $1"
+RECORD = (
+    "SELECT record_id FROM iu_core.iu_command_record ORDER BY last_at, record_id OFFSET $1 LIMIT 1"
+)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+async def template(owner: asyncpg.Connection) -> Template:
+    """A template to compose from, the gates open."""
+    template = await make_template(owner)
+    await open_gates(owner)
+    return template
+
+
+@pytest.fixture
+async def sealed(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """Three segments, of one run each: of two composing calls, and of a closed gate."""
+    for minutes in (2, 4):
+        await compose(app_conn, Item(template.key), Item(template.key))
+        await let_a_minute_pass(owner, minutes)
+        assert (await seal(app_conn))["segments"] == 1
+    await close(app_conn, "iu_core.delivery_enabled")
+    await let_a_minute_pass(owner, 6)
+    assert (await seal(app_conn))["segment_no"] == 3
+
+
+async def test_a_chain_can_be_computed_by_anybody(owner: asyncpg.Connection, sealed: None) -> None:
+    before = "0" * 64
+    for number in (1, 2, 3):
+        segment = await one_row(
+            owner, "SELECT * FROM iu_core.iu_audit_segment WHERE segment_no = $1", number
+        )
+        rows = await owner.fetch(
+            """SELECT d.record_id, iu_core.fn_iu_run_text(d) AS run_text
+                 FROM iu_core.iu_command_record AS d
+                WHERE d.last_at BETWEEN $1 AND $2 ORDER BY d.last_at, d.record_id""",
+            segment["first_at"],
+            segment["last_at"],
+        )
+        listed = "".join(f"{sha256(row['run_text'])}  {row['record_id']}\n" for row in rows)
+        assert listed == segment["sealed_runs"]
+        assert segment["runs"] == len(rows) == 1
+        utc = [
+            f"{segment[at]:%Y-%m-%dT%H:%M:%S.%fZ}" for at in ("first_at", "last_at", "sealed_at")
+        ]
+        head = (
+            f"segment {number}\nruns 1\nfrom {utc[0]}\nto {utc[1]} {rows[0]['record_id']}\n"
+            f"sealed {utc[2]}\nruns_sha256 {sha256(listed)}\nprevious_sha256 {before}\n"
+            "sealed_by tester\n"
+        )
+        assert await owner.fetchval(HEAD, number) == head
+        assert segment["segment_digest"] == sha256(head)
+        before = segment["segment_digest"]
+
+
+async def test_a_whole_chain_holds(app_conn: asyncpg.Connection, sealed: None) -> None:
+    answer = await verify(app_conn)
+    assert answer["findings"] == []
+    assert (answer["segments"], answer["runs"], answer["segment_no"]) == (3, 3, 3)
+    assert answer["unsealed"] == {"runs": 0, "since": None, "more": False}
+    assert answer["after"] is None
+
+
+async def test_a_chain_is_verified_in_portions(app_conn: asyncpg.Connection, sealed: None) -> None:
+    first = await verify(app_conn, 0, 2)
+    assert (first["segments"], first["after"]) == (2, 2)
+    assert "unsealed" not in first
+    rest = await verify(app_conn, first["after"], 2)
+    assert (rest["segments"], rest["after"]) == (1, None)
+
+
+# ------------------------------------------------------------------------------------ sealing
+
+
+async def test_only_what_is_from_before_the_last_whole_minute_is_sealed(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    await open_gate(app_conn, "iu_core.delivery_enabled")
+    answer = await seal(app_conn)
+    assert (answer["segments"], answer["segment_no"], answer["more"]) == (0, 0, False)
+    assert (await verify(app_conn))["unsealed"]["runs"] == 1
+    looked = await owner.fetchval("SELECT looked_at FROM iu_core.iu_audit_chain")
+    assert looked is None  # where nothing is old enough, nothing is written
+
+
+async def test_what_is_still_being_written_is_waited_for(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, second: asyncpg.Connection
+) -> None:
+    """A run whose transaction began before must not come behind those that are sealed."""
+    slow = second.transaction()
+    await slow.start()
+    await open_gate(second, "iu_core.delivery_enabled")
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    await let_a_minute_pass(owner)
+    waiting = await seal(app_conn)
+    assert (waiting["segments"], waiting["more"]) == (0, True)
+    await slow.commit()
+    answer = await seal(app_conn)
+    assert (answer["runs"], answer["more"]) == (2, False)
+    assert await found(app_conn) == []
+
+
+async def test_writers_that_never_pause_do_not_keep_it_from_sealing(
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    third: asyncpg.Connection,
+) -> None:
+    """Of those who were writing at one look nobody is at the next, though somebody else is."""
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    one, other = second.transaction(), third.transaction()
+    await one.start()
+    await open_gate(second, "iu_core.delivery_enabled")
+    await let_a_minute_pass(owner)
+    assert (await seal(app_conn))["runs"] == 0
+    await other.start()
+    await open_gate(third, "iu_core.lifecycle_enabled")
+    await one.commit()
+    answer = await seal(app_conn)
+    assert (answer["runs"], answer["more"]) == (2, False)
+    await other.commit()
+
+
+async def test_two_sealers_seal_each_run_once(
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    second: asyncpg.Connection,
+    observer: asyncpg.Connection,
+) -> None:
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    await let_a_minute_pass(owner)
+    first = app_conn.transaction()
+    await first.start()
+    assert (await seal(app_conn))["runs"] == 1
+    other = asyncio.create_task(seal(second))
+
+    async def waits() -> bool:
+        blocked: bool = await observer.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))",
+            app_conn.get_server_pid(),
+        )
+        return blocked
+
+    await wait_until(waits, "the second sealer waits")
+    await first.commit()
+    answer = await other
+    assert (answer["runs"], answer["segment_no"]) == (0, 1)
+    assert await found(app_conn) == []
+
+
+async def test_a_killed_sealer_leaves_nothing_and_the_next_one_seals_it(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, second: asyncpg.Connection
+) -> None:
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    await let_a_minute_pass(owner)
+    await second.execute("BEGIN")
+    assert (await seal(second))["runs"] == 1
+    second.terminate()
+    answer = await seal(app_conn)
+    assert (answer["runs"], answer["segment_no"]) == (1, 1)
+    assert await found(app_conn) == []
+
+
+async def test_a_segment_takes_a_thousand_runs_and_the_next_ones_the_rest(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    await owner.execute(
+        """INSERT INTO iu_core.iu_command_record
+                  (subject_id, first_at, last_at, command, outcome, code)
+           SELECT gen_random_uuid(), now(), now(), 'set_gate', 'done', 'ok'
+             FROM generate_series(1, 2001)"""
+    )
+    await let_a_minute_pass(owner)
+    first = await seal(app_conn, 2)
+    assert (first["segments"], first["runs"], first["more"]) == (2, 2000, True)
+    rest = await seal(app_conn, 2)
+    assert (rest["segments"], rest["runs"], rest["more"]) == (1, 1, False)
+    assert await found(app_conn) == []
+
+
+async def test_a_chain_that_was_never_sealed_says_since_when(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    await compose(app_conn, Item(template.key))
+    await let_a_minute_pass(owner, 60)
+    answer = await verify(app_conn)
+    assert answer["findings"] == []
+    assert answer["unsealed"]["runs"] == 1
+    since = await owner.fetchval("SELECT last_at FROM iu_core.iu_command_record")
+    assert answer["unsealed"]["since"] == since.isoformat()
+    assert (answer["segment_no"], answer["sealed_until"]) == (None, None)
+
+
+async def test_it_is_not_sealed_in_a_transaction_that_keeps_one_snapshot(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    await let_a_minute_pass(owner)
+    with pytest.raises(asyncpg.PostgresError) as raised:
+        async with app_conn.transaction(isolation="repeatable_read"):
+            await seal(app_conn)
+    assert raised.value.sqlstate == "25000"
+
+
+# ---------------------------------------------------------------------------------- tampering
+
+
+async def record(owner: asyncpg.Connection, place: int) -> str:
+    """The id of a run, by its place."""
+    return str(await owner.fetchval(RECORD, place))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "actor = 'somebody-else'",
+        "principal = NULL",
+        "code = 'no_change'",
+        "took_us = took_us + 1",
+        "details = '{}'",
+        "first_at = first_at - interval '1 microsecond'",
+        "occurrences = 2",
+        """counts = '{"composed": 3}'""",
+        "lease_ids = '{}'",
+        "request_id = NULL",
+        "subject_id = gen_random_uuid()",
+    ],
+)
+async def test_a_changed_run_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, change: str
+) -> None:
+    third = await record(owner, 2)
+    await owner.execute(
+        f"UPDATE iu_core.iu_command_record SET {change} WHERE record_id = $1", third
+    )
+    assert await found(app_conn) == [("run_edited", f"run {third}")]
+
+
+async def test_a_removed_run_is_named_and_so_are_its_instances(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    second = await record(owner, 1)
+    batch = await owner.fetchval(
+        "DELETE FROM iu_core.iu_command_record WHERE record_id = $1 RETURNING subject_id", second
+    )
+    instances = await owner.fetch(
+        """SELECT instance_collection_id FROM iu_core.iu_auto_instantiate_event_log
+            WHERE batch_id = $1""",
+        batch,
+    )
+    findings = await found(app_conn)
+    assert findings[0] == ("run_removed", f"run {second}")
+    assert sorted(findings[1:]) == sorted(
+        ("instance_unrecorded", f"instance {row['instance_collection_id']}") for row in instances
+    )
+
+
+async def test_a_run_that_is_put_in_afterwards_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    put_in = await owner.fetchval(
+        """INSERT INTO iu_core.iu_command_record
+                  (subject_id, first_at, last_at, command, outcome, code)
+           SELECT gen_random_uuid(), min(last_at), min(last_at) - interval '1 second', 'set_gate',
+                  'done', 'ok'
+             FROM iu_core.iu_command_record RETURNING record_id"""
+    )
+    assert await found(app_conn) == [("run_inserted", f"run {put_in}")]
+
+
+async def test_a_run_that_was_moved_to_another_time_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    """Out of its own segment, into another."""
+    third = await record(owner, 2)
+    await owner.execute(
+        """UPDATE iu_core.iu_command_record
+              SET last_at = (SELECT min(last_at) FROM iu_core.iu_command_record)
+                            - interval '1 second'
+            WHERE record_id = $1""",
+        third,
+    )
+    assert await found(app_conn) == [
+        ("run_inserted", f"run {third}"),
+        ("run_removed", f"run {third}"),
+    ]
+
+
+async def test_a_reordered_list_is_named_with_the_runs_that_it_misplaces(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    for gate in ("composer", "delivery", "lifecycle"):
+        await open_gate(app_conn, f"iu_core.{gate}_enabled")
+    await let_a_minute_pass(owner)
+    await seal(app_conn)
+    one, two, three = (await owner.fetchval(LIST, 1)).splitlines(keepends=True)
+    await owner.execute("UPDATE iu_core.iu_audit_segment SET sealed_runs = $1", two + one + three)
+    assert await found(app_conn) == [
+        ("segment_edited", "segment 1"),
+        ("run_reordered", f"run {two[66:].strip()}"),
+        ("run_reordered", f"run {one[66:].strip()}"),
+    ]
+
+
+@pytest.mark.parametrize("change", ["sealed_runs = 'x'", "runs = 7", "sealed_by = 'else'"])
+async def test_a_changed_segment_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, change: str
+) -> None:
+    await owner.execute(f"UPDATE iu_core.iu_audit_segment SET {change} WHERE segment_no = 2")
+    assert ("segment_edited", "segment 2") in await found(app_conn)
+
+
+async def test_a_segment_that_was_made_anew_does_not_fit_the_next_one(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    await owner.execute(
+        """UPDATE iu_core.iu_audit_segment SET sealed_by = 'else' WHERE segment_no = 2;
+           UPDATE iu_core.iu_audit_segment AS s
+              SET segment_digest = iu_core.fn_iu_sha256(iu_core.fn_iu_audit_head(s))
+            WHERE segment_no = 2"""
+    )
+    assert await found(app_conn) == [("segment_unlinked", "segment 3")]
+
+
+async def test_a_missing_segment_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    await owner.execute("DELETE FROM iu_core.iu_audit_segment WHERE segment_no = 2")
+    assert await found(app_conn) == [("segment_removed", "segment 2")]
+
+
+@pytest.mark.parametrize("with_its_runs", [True, False])
+async def test_a_truncated_chain_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, with_its_runs: bool
+) -> None:
+    last = await record(owner, 2)
+    await owner.execute("DELETE FROM iu_core.iu_audit_segment WHERE segment_no = 3")
+    if with_its_runs:
+        await owner.execute("DELETE FROM iu_core.iu_command_record WHERE record_id = $1", last)
+    assert await found(app_conn) == [("chain_truncated", "segment 3")]
+
+
+async def test_a_chain_that_was_written_anew_does_not_have_the_head_that_was_kept(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    kept = await export(app_conn)
+    head = (kept["segment_no"], kept["segment_digest"])
+    assert sha256(kept["head"]) == kept["segment_digest"]
+    assert await found(app_conn, head=head) == []
+    await owner.execute(
+        """DELETE FROM iu_core.iu_audit_segment;
+           DELETE FROM iu_core.iu_command_record WHERE command = 'set_gate';
+           UPDATE iu_core.iu_audit_chain
+              SET last_at = '-infinity', segment_no = 0, segment_digest = repeat('0', 64),
+                  last_record_id = '00000000-0000-0000-0000-000000000000'"""
+    )
+    await let_a_minute_pass(owner, 8)
+    await seal(app_conn)
+    assert await found(app_conn) == []
+    assert await found(app_conn, head=head) == [("head_mismatch", "segment 3")]
+
+
+# ---------------------------------------------------------------------------------- instances
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+async def test_an_instance_that_is_gone_without_a_tombstone_shows(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template, is_sealed: bool
+) -> None:
+    answers = await compose(app_conn, Item(template.key), Item(template.key))
+    if is_sealed:
+        await let_a_minute_pass(owner)
+        await seal(app_conn)
+    await owner.execute(
+        "DELETE FROM iu_core.iu_collection_template_instance_lineage"
+        " WHERE instance_collection_id = $1",
+        answers[0]["instance_collection_id"],
+    )
+    run = await record(owner, 0)
+    assert await found(app_conn) == [("instances_differ", f"run {run}")]
+
+
+async def test_an_instance_that_was_rolled_back_is_told_by_its_tombstone(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    await compose(app_conn, Item(template.key), Item(template.key))
+    await compose(app_conn, Item(template.key, actor="ops-bot"))
+    run = await record(owner, 0)
+    await by_actor(app_conn, "hr-bot", dry_run=False)
+    await let_a_minute_pass(owner)
+    await seal(app_conn)
+    assert await found(app_conn) == []
+
+    await owner.execute(
+        "DELETE FROM iu_core.iu_instance_tombstone WHERE suffix = '' AND instance_collection_id IN"
+        " (SELECT instance_collection_id FROM iu_core.iu_instance_tombstone LIMIT 1)"
+    )
+    assert await found(app_conn) == [("instances_differ", f"run {run}")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = repeat('0', 64)",
+        "UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = gen_random_uuid()",
+        "UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = NULL",
+        "UPDATE iu_core.iu_collection_template_instance_lineage SET composition_digest ="
+        " repeat('0', 64)",
+        "UPDATE iu_core.iu_collection_template_instance_lineage SET composed_at = composed_at"
+        " - interval '1 hour'",
+    ],
+)
+async def test_an_instance_that_was_changed_shows(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template, change: str
+) -> None:
+    await compose(app_conn, Item(template.key))
+    await let_a_minute_pass(owner)
+    await seal(app_conn)
+    await owner.execute(change)
+    run = await record(owner, 0)
+    assert ("instances_differ", f"run {run}") in await found(app_conn)
+
+
+async def test_what_was_composed_before_there_were_runs_is_no_finding(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    await compose(app_conn, Item(template.key))
+    await owner.execute(
+        """DELETE FROM iu_core.iu_command_record;
+           UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = NULL;
+           UPDATE iu_core.iu_audit_chain SET began_at = clock_timestamp()"""
+    )
+    assert await found(app_conn) == []
+    await owner.execute("UPDATE iu_core.iu_audit_chain SET began_at = '-infinity'")
+    assert [kind for kind, _ in await found(app_conn)] == ["instance_unrecorded"]
+
+
+# --------------------------------------------------------------------- exporting and retiring
+
+
+async def test_an_export_marks_its_segments_once(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    first = await export(app_conn)
+    assert (first["status"], first["segment_no"]) == ("ok", 3)
+    before = await owner.fetch("SELECT exported_at FROM iu_core.iu_audit_segment")
+    await set_clock(owner, timedelta(minutes=9))
+    await seal(app_conn)  # the export's own run
+    await export(app_conn)
+    after = await owner.fetch(
+        "SELECT exported_at FROM iu_core.iu_audit_segment ORDER BY segment_no LIMIT 3"
+    )
+    assert {row["exported_at"] for row in before} == {row["exported_at"] for row in after}
+    assert await found(app_conn) == []
+
+
+async def test_an_empty_chain_has_no_head(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    assert await export(app_conn) == {"status": "nothing_sealed"}
+    assert await owner.fetchval("SELECT code FROM iu_core.iu_command_record") == "nothing_sealed"
+
+
+async def test_a_chain_whose_oldest_segments_are_retired_holds(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    """Their rows are gone, and what the others say is looked at as before."""
+    await export(app_conn)
+    second = await record(owner, 1)
+    await owner.execute(
+        """DELETE FROM iu_core.iu_command_record AS d
+            USING iu_core.iu_audit_segment AS s
+            WHERE s.segment_no = 1 AND d.record_id = s.last_record_id;
+           UPDATE iu_core.iu_audit_segment SET retired_at = now() WHERE segment_no = 1"""
+    )
+    answer = await verify(app_conn)
+    assert answer["findings"] == []
+    assert (answer["segments"], answer["retired"], answer["runs"]) == (3, 1, 2)
+    await owner.execute(
+        "UPDATE iu_core.iu_command_record SET code = 'x' WHERE record_id = $1", second
+    )
+    assert await found(app_conn) == [("run_edited", f"run {second}")]
+
+
+async def test_what_was_not_exported_is_not_retired(
+    owner: asyncpg.Connection, sealed: None
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute("UPDATE iu_core.iu_audit_segment SET retired_at = now()")

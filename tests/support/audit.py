@@ -1,0 +1,59 @@
+"""The audit chain in tests: sealing without waiting, verifying, and what was found."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from tests.support.gates import BY, set_clock
+
+RUNS = """SELECT command, outcome, code, actor, principal, counts, lease_ids, details
+            FROM iu_core.v_iu_command_record ORDER BY last_at, record_id"""
+
+
+async def let_a_minute_pass(owner: asyncpg.Connection, minutes: int = 2) -> None:
+    """Set the factory's clock so far ahead that what was written by now can be sealed."""
+    await set_clock(owner, timedelta(minutes=minutes))
+
+
+async def seal(connection: asyncpg.Connection, segments: int = 20) -> dict[str, Any]:
+    """fn_iu_audit_seal."""
+    answer: dict[str, Any] = await connection.fetchval(
+        "SELECT iu_core.fn_iu_audit_seal('tester', $1)", segments
+    )
+    return answer
+
+
+async def verify(
+    connection: asyncpg.Connection,
+    after: int = 0,
+    segments: int = 1000,
+    head: tuple[int, str] | None = None,
+) -> dict[str, Any]:
+    """fn_iu_audit_verify, in one portion unless the segments say otherwise."""
+    number, digest = head or (None, None)
+    answer: dict[str, Any] = await connection.fetchval(
+        "SELECT iu_core.fn_iu_audit_verify($1, $2, $3, $4)", after, segments, number, digest
+    )
+    return answer
+
+
+async def export(connection: asyncpg.Connection) -> dict[str, Any]:
+    """fn_iu_audit_export."""
+    answer: dict[str, Any] = await connection.fetchval(
+        "SELECT iu_core.fn_iu_audit_export($1, $2, $3)", *BY, uuid4()
+    )
+    return answer
+
+
+async def found(connection: asyncpg.Connection, **arguments: Any) -> list[tuple[str, str]]:
+    """What verifying finds: kinds and subjects."""
+    answer = await verify(connection, **arguments)
+    return [(finding["kind"], finding["subject"]) for finding in answer["findings"]]
+
+
+async def runs(connection: asyncpg.Connection, **equal: Any) -> list[dict[str, Any]]:
+    """Rows of the command record, in their order; only those with these values."""
+    rows = [dict(row) for row in await connection.fetch(RUNS)]
+    return [row for row in rows if all(row[name] == value for name, value in equal.items())]

@@ -102,6 +102,11 @@ ROWS = {
         "subject_id, first_at, last_at, command, outcome, code",
         f"{ID}, now(), now(), 'compose', 'refused', 'composer_gate_closed'",
     ),
+    "iu_audit_segment": row(
+        "segment_no, last_record_id, first_at, last_at, sealed_at, runs, runs_digest,"
+        " previous_digest, segment_digest, sealed_by, sealed_runs",
+        f"1, {ID}, now(), now(), now(), 1, {DIGEST}, {DIGEST}, {DIGEST}, 'x', ''",
+    ),
     "iu_integrity_check": row(
         "checked_at, holds, counts, examined", "now(), true, '{\"pieces\": 0}', '{}'"
     ),
@@ -185,8 +190,9 @@ CHANGES = {
     },
 }
 
-NO_LOSS = {"iu_event_rules", "dot_iu_command_catalog"}
-"""One counts the changes of other tables, and can begin again; the other comes with the program."""
+NO_LOSS = {"iu_event_rules", "dot_iu_command_catalog", "iu_audit_chain"}
+"""One counts the changes of other tables, and can begin again; one comes with the program; and where
+the audit chain ends its segments tell."""
 
 LOSSES = {
     **{table: {"a row": f"INSERT INTO iu_core.{table} {values}"} for table, values in ROWS.items()},
@@ -323,3 +329,24 @@ async def test_a_downgrade_does_not_forget_what_was_sent_again(
     )
     with pytest.raises(DowngradeRefused, match="still tells what was sent again"):
         await downgrade(database.owner_url, "0009")
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("iu_command_record", "took_us = 1"),
+        ("iu_command_record", "counts = '{}'"),
+        ("iu_command_record", "lease_ids = '{}'"),
+        ("iu_command_record", f"instances_digest = {DIGEST}"),
+        ("iu_auto_instantiate_event_log", f"batch_id = {ID}"),
+        ("iu_instance_tombstone", f"batch_id = {ID}"),
+    ],
+)
+async def test_a_downgrade_does_not_forget_what_runs_tell(
+    database: Database, owner: asyncpg.Connection, table: str, column: str
+) -> None:
+    await fill_what_it_points_to(owner, table)
+    await owner.execute(LOSSES[table]["a row"])
+    await owner.execute(f"UPDATE iu_core.{table} SET {column}")
+    with pytest.raises(DowngradeRefused, match="still tells of runs"):
+        await downgrade(database.owner_url, "0011")

@@ -252,7 +252,9 @@ async def test_a_bulk_that_meets_a_closed_gate_and_more_is_recorded_with_all_of_
     )
 
     assert [answer["status"] for answer in answers] == ["live_gate_closed", "idempotency_conflict"]
-    record = await one_row(owner, "SELECT code, details FROM iu_core.iu_command_record")
+    record = await one_row(
+        owner, "SELECT code, details FROM iu_core.iu_command_record WHERE outcome = 'refused'"
+    )
     assert record["code"] == "idempotency_conflict"
     assert record["details"]["items"] == [
         {"ordinal": 1, "code": "live_gate_closed"},

@@ -17,7 +17,7 @@ LETTERS = (
     "SELECT iu_core.fn_iu_dead_letters_replay($1, NULL, '2020-01-01Z', NULL, 2, $2,"
     " 'the portal lost them', 'ops-anna', 'anna', gen_random_uuid())"
 )
-RECORDS = "SELECT * FROM iu_core.v_iu_command_record"
+RECORDS = "SELECT * FROM iu_core.v_iu_command_record WHERE command LIKE 'replay%'"
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ async def stored(owner: asyncpg.Connection) -> list[str]:
 async def refusals(owner: asyncpg.Connection) -> list[tuple[str, str]]:
     """What the command record has of refused events: command and code."""
     rows = await owner.fetch(
-        "SELECT command, code FROM iu_core.iu_command_record ORDER BY first_at, code"
+        "SELECT command, code FROM iu_core.iu_command_record WHERE outcome = 'refused'"
+        " ORDER BY first_at, code"
     )
     return [(row["command"], row["code"]) for row in rows]
 

@@ -139,7 +139,7 @@ async def test_who_waited_for_the_closing_sees_it(
         # A stable function reads what its caller's statement saw before it waited.
         await owner.execute("ALTER FUNCTION iu_core.fn_iu_gate_admit(text[], text) STABLE")
         await owner.execute(
-            "ALTER FUNCTION iu_core.fn_iu_gate_is_open(text, text, timestamptz) STABLE"
+            "ALTER FUNCTION iu_core.fn_iu_gate_admission(text, text, timestamptz) STABLE"
         )
     writer = await connect("owner")
     draining = operator.transaction()
@@ -295,7 +295,7 @@ async def test_a_closing_ends_the_lease_that_it_waited_for(
     observer: asyncpg.Connection,
 ) -> None:
     if not guarded:
-        await take_out(owner, "fn_iu_gate_is_open", EPOCH_OF_A_LEASE, "")
+        await take_out(owner, "fn_iu_gate_admission", EPOCH_OF_A_LEASE, "")
     leasing = app_conn.transaction()
     await leasing.start()
     await lease(app_conn, PIECES)

@@ -289,7 +289,9 @@ async def test_a_refusal_is_recorded_with_who_asked(app_conn: asyncpg.Connection
         *BY,
         request_id,
     )
-    row = await one_row(app_conn, "SELECT * FROM iu_core.v_iu_command_record")
+    row = await one_row(
+        app_conn, "SELECT * FROM iu_core.v_iu_command_record WHERE outcome = 'refused'"
+    )
     assert (row["command"], row["code"], row["outcome"]) == ("lease_gate", "gate_sealed", "refused")
     assert (row["actor"], row["principal"], row["request_id"]) == (*BY, request_id)
     assert row["details"] == {"gate": PIECES}

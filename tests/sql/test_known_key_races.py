@@ -46,7 +46,9 @@ def sent_again(item: Item) -> Item:
 
 async def refusals(owner: asyncpg.Connection) -> list[str]:
     """The codes of what was refused."""
-    rows = await owner.fetch("SELECT code FROM iu_core.iu_command_record ORDER BY 1")
+    rows = await owner.fetch(
+        "SELECT code FROM iu_core.iu_command_record WHERE outcome = 'refused' ORDER BY 1"
+    )
     return [row["code"] for row in rows]
 
 

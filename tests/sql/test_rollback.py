@@ -57,7 +57,9 @@ async def test_the_contract_s_function_has_two_arguments_and_is_a_dry_run_by_def
     }
     assert await row_counts(owner) == before
     recorded = await one_row(
-        owner, "SELECT command, outcome, code, actor, details FROM iu_core.iu_command_record"
+        owner,
+        "SELECT command, outcome, code, actor, details FROM iu_core.iu_command_record"
+        " WHERE outcome = 'dry_run'",
     )
     assert dict(recorded) == {
         "command": "rollback_by_actor",
@@ -117,8 +119,8 @@ async def test_a_tombstone_and_a_message_tell_what_was_rolled_back(
     item = Item(template.key, suffix="ada", data='{"name":"Ada"}')
     (original,) = await compose(app_conn, item, operation_id=operation)
     instance = original["instance_collection_id"]
-    data_digest = await owner.fetchval(
-        "SELECT data_digest FROM iu_core.iu_auto_instantiate_event_log"
+    data_digest, batch = await one_row(
+        owner, "SELECT data_digest, batch_id FROM iu_core.iu_auto_instantiate_event_log"
     )
 
     await by_actor(app_conn, "hr-bot", reason="wrong list", request_id=request)
@@ -133,6 +135,7 @@ async def test_a_tombstone_and_a_message_tell_what_was_rolled_back(
         "reference_id": template.collection_id,
         "template_collection_id": template.collection_id,
         "operation_id": operation,
+        "batch_id": batch,
         "composed_at": original["composed_at"],
         "released_at": None,
         "event_type": "hr.employee.hired",

@@ -123,10 +123,15 @@ TABLES = (
 
 
 async def row_counts(owner: asyncpg.Connection) -> dict[str, int]:
-    """How many rows each table has that authoring could touch."""
-    return {
+    """How many rows each table has that authoring could touch.
+
+    Of the command record those of what was refused or tried: what was done leaves a run besides.
+    """
+    counts = {
         table: await owner.fetchval(f"SELECT count(*) FROM iu_core.{table}") for table in TABLES
     }
+    runs = "SELECT count(*) FROM iu_core.iu_command_record WHERE outcome = 'done'"
+    return counts | {"iu_command_record": counts["iu_command_record"] - await owner.fetchval(runs)}
 
 
 def delta(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -296,7 +296,7 @@ async def test_a_dry_run_shows_the_same_changes_and_makes_nothing(
     record = await one_row(
         owner,
         """SELECT command, outcome, code, actor, request_id::text, details
-             FROM iu_core.iu_command_record""",
+             FROM iu_core.iu_command_record WHERE outcome <> 'done'""",
     )
     assert tuple(record) == (
         "create_template_version",

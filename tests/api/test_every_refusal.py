@@ -34,6 +34,8 @@ ELSEWHERE = {
     "database_unavailable": "tests/api/test_bad_days.py",
     "identity_keys_unavailable": "tests/api/test_tokens.py",
     "internal": "tests/api/test_bad_days.py",
+    "audit_key_unavailable": "tests/api/test_audit.py",
+    "nothing_sealed": "tests/api/test_audit.py",
     "origin_not_allowed": "tests/api/test_problems.py",
     "event_intake_gate_closed": "tests/api/test_events.py",
     "event_conflict": "tests/api/test_events.py",

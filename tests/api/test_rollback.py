@@ -153,6 +153,7 @@ async def test_a_stale_plan_is_refused_and_nothing_is_removed(
     assert await present(owner) == set(ids)
     recorded = await owner.fetch(
         "SELECT command, code, actor, request_id FROM iu_core.iu_command_record"
+        " WHERE outcome = 'refused'"
     )
     request = UUID(answer.headers["x-request-id"])
     assert [tuple(row) for row in recorded] == [

@@ -191,8 +191,8 @@ CHANGES = {
 }
 
 NO_LOSS = {"iu_event_rules", "dot_iu_command_catalog", "iu_audit_chain"}
-"""One counts the changes of other tables, and can begin again; one comes with the program; and where
-the audit chain ends its segments tell."""
+"""One counts the changes of other tables, and can begin again; one comes with the program; and of
+one, where the audit chain ends, its segments tell."""
 
 LOSSES = {
     **{table: {"a row": f"INSERT INTO iu_core.{table} {values}"} for table, values in ROWS.items()},

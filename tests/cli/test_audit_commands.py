@@ -1,0 +1,84 @@
+"""`factory audit …`, against a service of its own, whose clock is set ahead to have runs sealed."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.db.embedded import EmbeddedPostgres
+from app.hosting import EMBEDDED_DATABASE
+from app.signing import SigningKey
+from tests.cli.conftest import Cli
+from tests.support.commands import environment, hosting
+
+REASON = ("--reason", "a test")
+AHEAD = "SELECT iu_core.fn_iu_set_clock(interval '5 minutes')"
+
+
+async def _owner_does(data: Path, statement: str) -> None:
+    with EmbeddedPostgres(data) as embedded:
+        owner = await asyncpg.connect(embedded.url("iu_owner", EMBEDDED_DATABASE))
+        await owner.execute(statement)
+        await owner.close()
+
+
+@pytest.fixture
+def cli(data: Path) -> Iterator[Cli]:
+    """The command line of who started a service of its own."""
+    env = environment(FACTORY_DATA_DIR=str(data), FACTORY_PORT="0")
+    with hosting("serve", "--json", env=env, cwd=data.parent) as program:
+        url = program.document()["url"]
+        yield Cli(url, data.parent, environment(FACTORY_DATA_DIR=str(data), FACTORY_URL=url))
+
+
+def test_runs_are_listed_sealed_verified_and_their_head_is_exported(cli: Cli, data: Path) -> None:
+    cli("gate", "open", "delivery_enabled", *REASON)
+    (run, *_) = cli.json("audit", "list", "--actor", "admin", "--limit", "1")
+    assert (run["command"], run["code"]) == ("set_gate", "ok")
+    lines = cli("audit", "list", "--command", "set_gate").out.splitlines()
+    assert lines[0].split() == ["at", "command", "outcome", "code", "actor", "counts", "segment"]
+    assert "set_gate" in lines[1]
+
+    asyncio.run(_owner_does(data, AHEAD))
+    assert cli.json("audit", "seal")["complete"] is True
+    assert cli("audit", "seal").out == "0 runs are sealed, in 0 segments.\n"
+    assert ": all hold.\n" in cli("audit", "verify").out
+
+    said = cli("audit", "export", "--output", "head.json").out
+    head = json.loads((cli.directory / "head.json").read_text())
+    assert said == (
+        f"The head of segment {head['segment_no']} is in head.json: keep it elsewhere.\n"
+    )
+    assert cli.json("audit", "verify", "--head", "head.json")["holds"] is True
+    public = cli.file("audit.pub", SigningKey.kept_in(data / "audit.key").public_key)
+    assert cli.json("audit", "verify", "--head", "head.json", "--key", public)["holds"] is True
+
+    asyncio.run(_owner_does(data, "UPDATE iu_core.iu_command_record SET code = 'x'"))
+    done = cli("audit", "verify", "--head", "head.json", code=6)
+    assert "run_edited" in done.out
+    assert done.err == "The audit log is not what was sealed.\n"
+
+
+def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data: Path) -> None:
+    asyncio.run(_owner_does(data, AHEAD))
+    cli("audit", "seal")
+    head = cli.json("audit", "export")
+    changed = cli.file("changed.json", json.dumps({**head, "head": head["head"] + "x\n"}))
+    other = cli.file("other.pub", SigningKey.kept_in(cli.directory / "other.key").public_key)
+    cli.file("head.json", json.dumps(head))
+    for arguments in (("--head", changed), ("--head", "head.json", "--key", other)):
+        assert "was changed, or is not signed with that key" in (
+            cli("audit", "verify", *arguments, code=2).usage_error
+        )
+    for text in ("", "{}", "[]", '{"public_key": 1}'):
+        cli.file("none.json", text)
+        done = cli("audit", "verify", "--head", "none.json", code=2)
+        assert "none.json is no head" in done.usage_error
+    assert "can't be read" in cli("audit", "verify", "--head", "gone.json", code=2).usage_error
+    done = cli("audit", "verify", "--key", other, code=2)
+    assert "--key says whose a --head is" in done.usage_error
+    done = cli("audit", "export", "--output", "head.json", code=2)
+    assert "can't be written: File exists" in done.usage_error

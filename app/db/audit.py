@@ -64,13 +64,10 @@ async def seal(transaction: Transaction, sealed_by: str, segments: int) -> dict[
 
 
 async def verify(
-    transaction: Transaction, after: int, segments: int, head: tuple[int, str] | None
+    transaction: Transaction, after: int, segments: int, head: str | None
 ) -> dict[str, Any]:
     """One portion of the chain, behind a segment (fn_iu_audit_verify)."""
-    number, digest = head or (None, None)
-    answer: dict[str, Any] = await transaction.call(
-        "fn_iu_audit_verify", after, segments, number, digest
-    )
+    answer: dict[str, Any] = await transaction.call("fn_iu_audit_verify", after, segments, head)
     return answer
 
 

@@ -1,9 +1,9 @@
 """The audit log, over the wire."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
@@ -121,23 +121,11 @@ class RunPage(WireModel):
 
 
 class ExpectedHead(QueryModel):
-    """A head that was exported, and must still be in the chain. Both, or neither."""
+    """What must still be in the chain."""
 
-    segment_no: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
-    segment_digest: Sha256 | None = None
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if (self.segment_no is None) != (self.segment_digest is None):
-            raise ValueError("segment_no and segment_digest belong together")
-        return self
-
-    @property
-    def head(self) -> tuple[int, str] | None:
-        """Number and digest, or None."""
-        if self.segment_no is None or self.segment_digest is None:
-            return None
-        return self.segment_no, self.segment_digest
+    head: Sha256 | None = Field(
+        default=None, description="The `segment_digest` of a head that was exported."
+    )
 
 
 class Unsealed(WireModel):

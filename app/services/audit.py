@@ -93,8 +93,8 @@ class Audit:
             segment_digest=answer["segment_digest"] if answer["segment_no"] else None,
         )
 
-    async def verify(self, head: tuple[int, str] | None) -> AuditReport:
-        """Look through the whole chain, and whether a head that was exported is in it.
+    async def verify(self, head: str | None) -> AuditReport:
+        """Look through the whole chain, and whether the digest of an exported head is in it.
 
         One after the other: it costs a look at every run and every instance.
         """
@@ -159,7 +159,5 @@ class Audit:
         return await self._database.run(work, limits=BULK, repeatable=True)
 
 
-def _portion(
-    after: int, head: tuple[int, str] | None
-) -> Callable[[Transaction], Awaitable[dict[str, Any]]]:
+def _portion(after: int, head: str | None) -> Callable[[Transaction], Awaitable[dict[str, Any]]]:
     return lambda tx: db.verify(tx, after, SEGMENTS, head)

@@ -2,8 +2,8 @@
 -- What is wrong with the audit chain as a whole:
 --   segment_removed  numbers are missing between two segments
 --   chain_truncated  the chain goes on behind its last segment, or ends before it
---   head_mismatch    a head that was exported (p_head_no, p_head_digest; NULL: none) is not in it
-CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_finding_chain(p_head_no bigint, p_head_digest text)
+--   head_missing     no segment has the digest of a head that was exported (p_head; NULL: none)
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_finding_chain(p_head text)
 RETURNS TABLE (kind text, subject text, expected text, actual text)
 LANGUAGE sql STABLE
 AS $$
@@ -23,8 +23,7 @@ AS $$
      WHERE (c.segment_no, c.segment_digest)
            IS DISTINCT FROM (coalesce(e.segment_no, 0), coalesce(e.segment_digest, repeat('0', 64)))
     UNION ALL
-    SELECT 'head_mismatch', 'segment ' || p_head_no, p_head_digest, coalesce(s.segment_digest, 'none')
-      FROM (SELECT) AS one
-      LEFT JOIN iu_core.iu_audit_segment AS s ON s.segment_no = p_head_no
-     WHERE p_head_no IS NOT NULL AND s.segment_digest IS DISTINCT FROM p_head_digest
+    SELECT 'head_missing', 'head ' || p_head, 'a segment', 'none'
+     WHERE p_head IS NOT NULL
+       AND NOT EXISTS (SELECT FROM iu_core.iu_audit_segment AS s WHERE s.segment_digest = p_head)
 $$;

@@ -2,7 +2,7 @@
 -- Looks whether the command record is what was sealed, and the instances what it says: one portion of
 -- the chain, the p_segments segments behind p_after (0: from the beginning). Call it again with the
 -- "after" that it answers, until that is null.
---   p_head_no, p_head_digest  a head that was exported, and must still be in the chain; NULL: none
+--   p_head  the digest of a head that was exported, and must still be in the chain; NULL: none
 -- Answers {"status": "ok", "after", "segments", "retired", "runs", "findings": [{"kind", "subject",
 -- "expected", "actual"}], "truncated"}: at most 100 findings, of fn_iu_audit_finding_...; truncated:
 -- there were more. Of retired segments, whose rows may be gone, only the heads are looked at. The last
@@ -11,7 +11,7 @@
 --   "segment_no", "segment_digest", "sealed_until"   where the chain ends; null: nothing is sealed
 -- Waits for nobody, and changes nothing.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_verify(
-    p_after bigint, p_segments integer, p_head_no bigint, p_head_digest text)
+    p_after bigint, p_segments integer, p_head text)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, iu_core, pg_temp
@@ -55,7 +55,7 @@ BEGIN
         v_after := NULL;
         v_answer := iu_core.fn_iu_audit_end();
         SELECT jsonb_agg(to_jsonb(f)) INTO v_found
-          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_chain(p_head_no, p_head_digest)
+          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_chain(p_head)
                 UNION ALL
                 SELECT * FROM iu_core.fn_iu_audit_finding_instances(
                                   coalesce((v_answer ->> 'sealed_until')::timestamptz, '-infinity'),

@@ -29,12 +29,11 @@ async def verify(
     connection: asyncpg.Connection,
     after: int = 0,
     segments: int = 1000,
-    head: tuple[int, str] | None = None,
+    head: str | None = None,
 ) -> dict[str, Any]:
     """fn_iu_audit_verify, in one portion unless the segments say otherwise."""
-    number, digest = head or (None, None)
     answer: dict[str, Any] = await connection.fetchval(
-        "SELECT iu_core.fn_iu_audit_verify($1, $2, $3, $4)", after, segments, number, digest
+        "SELECT iu_core.fn_iu_audit_verify($1, $2, $3)", after, segments, head
     )
     return answer
 

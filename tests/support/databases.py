@@ -66,6 +66,11 @@ class Database:
     server: Server
 
     @property
+    def data_dir(self) -> Path:
+        """Where a service keeps what is its own; it is gone after the run."""
+        return self.server.run_dir / "data" / self.name
+
+    @property
     def owner_url(self) -> str:
         """iu_owner, who migrates."""
         return self.server.embedded.url("iu_owner", self.name)

@@ -94,7 +94,13 @@ async def running_service(
     """The application on a database, its lifespan begun, with a key for each scope."""
     app = create_app(
         Settings(
-            database_url=database.app_url, disposable_data=True, log_level="warning", **settings
+            **{
+                "database_url": database.app_url,
+                "data_dir": database.data_dir,
+                "disposable_data": True,
+                "log_level": "warning",
+                **settings,
+            }
         )
     )
     keys = {scope: await make_key(owner, scope) for scope in SCOPES}

@@ -25,6 +25,7 @@ def live_service(database: Database, **settings: object) -> Iterator[str]:
         {
             "port": 0,
             "database_url": database.app_url,
+            "data_dir": database.data_dir,
             "disposable_data": True,
             "log_level": "warning",
             **settings,

@@ -96,6 +96,8 @@ GOVERNING = (
         http="POST /observability/probes",
         command_line=("probe",),
         leaves_nothing=True,
+    ),
+    Command(
         "seal_runs",
         "Seal the audit log",
         Scope.OPERATOR,

@@ -154,7 +154,7 @@ async def test_nothing_remains_where_messages_may_leave(
 
 # ------------------------------------------------------------------------------- each can fail
 
-READER = ("fn_iu_gate_is_open", "c.config_value = 'true'::jsonb OR")
+READER = ("fn_iu_gate_admission", "WHEN c.config_value = 'true'::jsonb THEN")
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ READER = ("fn_iu_gate_is_open", "c.config_value = 'true'::jsonb OR")
             {"C3"},
         ),
         ("fn_iu_compose_verdicts", "NOT v_composer_open THEN", "false THEN", {"C4"}),
-        (*READER, "true OR", {"C3", "C4"}),
+        (*READER, "WHEN true THEN", {"C3", "C4"}),
         ("fn_iu_compose_verdicts", "NOT v_found.is_marked OR", "false AND", {"C5"}),
         ("fn_iu_compose_verdicts", "NOT v_found.collection_exists OR", "false AND", {"C6"}),
         ("fn_iu_compose_answer", "coalesce(s.piece_count, i.piece_count)", "4", {"C7", "C9"}),
         ("fn_iu_compose_judge", "ELSE 'idempotent_replay' END", "ELSE 'rolled_back' END", {"C8"}),
-        (*READER, "false AND", OPENED),
+        (*READER, "WHEN true THEN NULL WHEN false THEN", OPENED),
         (
             "fn_iu_auto_instantiate_rollback_by_actor",
             "p_actor, p_dry_run,",

@@ -4,21 +4,12 @@ import json
 from collections.abc import Sequence
 from html import escape
 
+from app.http.pages import page
 from app.refusals.document import HEADINGS
 from app.refusals.spec import reason_phrase
 from app.schemas.problems import ExplainedMember, ExplainedProblem
 
-HTML = "text/html"
-
-# Codes and keys are long words: they may break anywhere, so that no screen is too narrow for them.
 _STYLE = """
-:root { color-scheme: light dark; --line: #8885; --soft: #8881; --quiet: #666; --good: #2f7d4f; }
-@media (prefers-color-scheme: dark) { :root { --quiet: #aaa; --good: #5fbf87; } }
-body { font: 1rem/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2.5rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: .3rem 0 1rem; text-wrap: balance; }
-h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
-code, pre { font: .9em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 nav, .status { color: var(--quiet); margin: 0; }
 nav { margin-bottom: 2rem; }
 .remedy { border-left: .25rem solid var(--good); background: var(--soft); margin: 1.25rem 0;
@@ -35,7 +26,6 @@ ul { list-style: none; margin: 0; padding: 0; }
 li { border-top: 1px solid var(--line); padding: .45rem 0; display: grid; gap: 0 1rem;
   grid-template-columns: 18rem 4.5rem 1fr; }
 @media (max-width: 40rem) {
-  body { margin-top: 1.25rem; }
   li { grid-template-columns: 1fr auto; }
   li > :last-child { grid-column: 1 / -1; }
 }
@@ -50,12 +40,13 @@ def list_page(problems: Sequence[ExplainedProblem]) -> str:
         + "</ul>"
         for kind, heading in HEADINGS.items()
     )
-    return _page(
+    return page(
         "Refusals",
         '<nav><a href="/docs">The API</a></nav><h1>Refusals</h1>'
         "<p>Whatever the factory does not do, it refuses with one of these codes. Each has one"
         " meaning and one remedy. A refusal changes nothing and consumes no idempotency key.</p>"
         f"{groups}",
+        _STYLE,
     )
 
 
@@ -68,7 +59,7 @@ def one_page(problem: ExplainedProblem) -> str:
     members = "".join(_member(member, problem) for member in problem.members)
     carries = f"<h2>What it carries</h2><dl>{members}</dl>" if members else ""
     document = json.dumps(problem.example, indent=2, ensure_ascii=False)
-    return _page(
+    return page(
         problem.title,
         '<nav><a href="/docs">The API</a> › <a href="/problems">Refusals</a></nav>'
         f'<p class="status"><code>{escape(problem.code)}</code>'
@@ -76,6 +67,7 @@ def one_page(problem: ExplainedProblem) -> str:
         f"<p>{_prose(problem.meaning)}</p>{exceptions}"
         f'<div class="remedy"><b>What helps</b><p>{_prose(problem.remedy)}</p></div>'
         f"{carries}<h2>How it looks</h2><pre>{escape(document)}</pre>",
+        _STYLE,
     )
 
 
@@ -97,15 +89,6 @@ def _member(member: ExplainedMember, problem: ExplainedProblem) -> str:
     return (
         f"<dt><code>{escape(member.name)}</code>{presence}</dt>"
         f"<dd>{_prose(member.meaning)}{example}</dd>"
-    )
-
-
-def _page(title: str, content: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · Product factory</title><style>{_STYLE}</style></head>"
-        f"<body><main>{content}</main></body></html>\n"
     )
 
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Request, Response
 from app.errors import CATALOGUE, Refusal
 from app.http.address import preferred
 from app.http.document import document
-from app.http.problem_pages import HTML, list_page, one_page
+from app.http.pages import HTML, VARY, page_response
+from app.http.problem_pages import list_page, one_page
 from app.http.route import FactoryRoute, produces
 from app.problems import refusals
 from app.schemas.base import PATH_SEGMENT
@@ -19,7 +20,6 @@ router = APIRouter(tags=["problems"], route_class=FactoryRoute)
 _ALSO_A_PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {HTML: {"schema": {"type": "string"}}}}
 }
-_VARY = {"Vary": "Accept"}
 
 
 @router.get("/problems", response_model=ExplainedProblems, responses=_ALSO_A_PAGE)
@@ -28,8 +28,8 @@ async def list_problems(request: Request) -> Response:
     """List every refusal: a page for people, or JSON for who asks for it."""
     explained = [ExplainedProblem.of(spec) for spec in CATALOGUE.values()]
     if preferred(request.scope, (HTML, JSON)) == HTML:
-        return _page(list_page(explained))
-    return document(ExplainedProblems(problems=explained), 200, _VARY)
+        return page_response(list_page(explained))
+    return document(ExplainedProblems(problems=explained), 200, VARY)
 
 
 @router.get(
@@ -50,17 +50,5 @@ async def explain_problem(
         raise Refusal("problem_not_found")
     explained = ExplainedProblem.of(spec)
     if preferred(request.scope, (HTML, JSON)) == HTML:
-        return _page(one_page(explained))
-    return document(explained, 200, _VARY)
-
-
-def _page(html: str) -> Response:
-    return Response(
-        html,
-        media_type=HTML,
-        headers={
-            **_VARY,
-            # The page has no script and loads nothing, and this says so to the browser.
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        },
-    )
+        return page_response(one_page(explained))
+    return document(explained, 200, VARY)

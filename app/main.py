@@ -43,6 +43,7 @@ from app.routers import (
     problems,
     rollback,
     settings,
+    snapshots,
     templates,
 )
 from app.services.audit import Audit
@@ -79,6 +80,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     observability.router,
     boundary.router,
     probes.router,
+    snapshots.router,
     health.router,
     problems.router,
 )

@@ -70,6 +70,16 @@ class Client:
                 return
             asked["page_token"] = document["next_page_token"]
 
+    def text(self, path: str, media_type: str, *, params: Mapping[str, Any]) -> str:
+        """The text that the service answers in a media type."""
+        try:
+            answer = self._http.get(path, params=params, headers={"Accept": media_type})
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if not answer.is_success:
+            raise self._refused(answer)
+        return answer.text
+
     def upload(
         self, path: str, file: BinaryIO, media_type: str, *, idempotency_key: str | None = None
     ) -> Any:

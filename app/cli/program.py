@@ -29,6 +29,7 @@ from app.cli import (
     replaying,
     rolling_back,
     serving,
+    snapshots,
     templates,
 )
 from app.cli.output import exit_code, explained, fail, say
@@ -60,7 +61,7 @@ cli = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow, whatever the width
 )
 
-for part in (serving, database, composing, rolling_back, delivering, probing, replaying):
+for part in (serving, database, composing, rolling_back, delivering, probing, snapshots, replaying):
     part.register(cli)
 cli.add_typer(consuming.cli, name="consume")
 cli.add_typer(operations.cli, name="operation")

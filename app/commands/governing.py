@@ -121,6 +121,14 @@ GOVERNING = (
         command_line=("serve", "evaluate"),
     ),
     Command(
+        "take_snapshot",
+        "Take a snapshot",
+        Scope.OPERATOR,
+        functions=("fn_iu_snapshot_take",),
+        http="POST /observability/snapshots",
+        command_line=("snapshot",),
+    ),
+    Command(
         "bootstrap_database",
         "Make roles, rights and schema",
         Authority.SUPERUSER,

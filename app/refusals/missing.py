@@ -112,6 +112,14 @@ MISSING = (
         asked="/api-keys/0a1b2c3d4e5f",
     ),
     missing(
+        "snapshot_not_found",
+        "snapshot",
+        "No snapshot has this id; or there are not yet as many as are compared.",
+        "`GET /observability/snapshots`",
+        Member("snapshot_id", UUID, "The id.", _UNKNOWN_ID, required=False),
+        asked=f"/observability/snapshots/{_UNKNOWN_ID}",
+    ),
+    missing(
         "problem_not_found",
         "problem",
         "No problem has this code.",

@@ -261,6 +261,13 @@ async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     return answer, {"gate": "iu_core.composer_enabled", "lease_id": str(NOWHERE)}
 
 
+@provokes("snapshot_not_found")
+async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
+    return await world.service.viewer.get(f"/observability/snapshots/{NOWHERE}"), {
+        "snapshot_id": str(NOWHERE)
+    }
+
+
 @provokes("setting_not_found")
 async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     answer = await world.service.admin.put(

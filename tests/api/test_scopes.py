@@ -66,6 +66,10 @@ TABLE: dict[str, str | None] = {
     "GET /observability/stream": V,
     "POST /observability/boundary/probe": O,
     "POST /observability/probes": O,
+    "GET /observability/snapshots": V,
+    "POST /observability/snapshots": O,
+    "GET /observability/snapshots/{snapshot_id}": V,
+    "GET /observability/regression": V,
     "GET /gates": V,
     "GET /gates/{key}": V,
     "GET /gates/{key}/history": V,
@@ -137,6 +141,7 @@ IN_A_PATH = {
     "event_type": "employee.hired",
     "route_id": str(UUID(int=6)),
     "name": "github",
+    "snapshot_id": str(UUID(int=7)),
 }
 
 

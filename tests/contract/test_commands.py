@@ -40,6 +40,8 @@ READING_OPERATIONS = {"simulate_event_route", "preview_template"}
 
 READING_COMMANDS = {
     "replay",  # on a database of its own, which is gone afterwards
+    "snapshots",
+    "regression",
     "operation list",
     "operation show",
     "operation watch",

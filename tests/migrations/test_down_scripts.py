@@ -157,6 +157,14 @@ ROWS = {
         "subject_id, outbox_id, route_id, attempt_id, dead_at, attempts, event_type",
         f"{ID}, {ID}, {ID}, {ID}, now(), 10, 't'",
     ),
+    "iu_snapshot": row(
+        "snapshot_id, taken_at, actor, principal, reason, schema_revision",
+        f"{ID}, now(), 'x', 'x', 'x', '0013'",
+    ),
+    "iu_snapshot_surface": row(
+        "snapshot_id, surface, row_count, digest",
+        f"{ID}, 'information_unit', 0, repeat('0', 32)",
+    ),
 }
 
 # What there is to lose in a table that is not empty from the first.

@@ -274,6 +274,9 @@ async def _govern(admin: httpx.AsyncClient, known: Known) -> None:
     _document(await admin.put("/settings/unknown_event_types", json=setting))
     key = {"principal": "p", "scope": "viewer", "actor": "viewer-bot"}
     _add(known, "key_id", _document(await admin.post("/api-keys", json=key))["key_id"])
+    for reason in ("before", "after"):
+        taken = await admin.post("/observability/snapshots", json={"reason": reason})
+        _add(known, "snapshot_id", _document(taken)["snapshot_id"])
     _add(known, "lease_id", leased["lease_id"])
     _add(known, "gate", gate, "composer_enabled", "iu_core.retention_enabled")
     _add(known, "setting", "unknown_event_types", "iu_core.delivery_live_routes")

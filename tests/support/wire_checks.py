@@ -24,6 +24,8 @@ BEYOND_SCHEMAS = {
     "/endpoint": "or what is one",
     "reference": "no schema knows a URI reference from another text",
     "value": "what a setting may be depends on which one it is",
+    "surface": "what there is depends on the snapshots",
+    "duplicate_key": "a list of texts may name one surface twice",
     "entity_tag": "schemathesis writes null in a header as a text",
     "control_character": "the names in free data have none",
     "nul_character": "PostgreSQL can't store it in free data",

@@ -138,6 +138,27 @@ def piece_life(
     _print(Client(as_json=as_json).call("POST", path, order), as_json)
 
 
+@cli.command("axes")
+def piece_axes(
+    unit: Unit,
+    *,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="A facet that it is to have, as NAME=VALUE. Repeatable: name them all."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the log of its axes.")],
+    as_json: Json = False,
+) -> None:
+    """Give a piece other axes, all of them at once: those that are left out are taken away."""
+    order = {"axes": _axes(axis or []), "reason": reason}
+    path = f"/pieces/{segment(unit)}/axes"
+    document = Client(as_json=as_json).call("PUT", path, order)
+    if as_json:
+        print_json(document)
+        return
+    print_members(document, "unit_id", "title", "axes", "changed", "compositions_refreshed")
+
+
 def _print(document: Any, as_json: bool) -> None:
     if as_json:
         print_json(document)

@@ -35,6 +35,16 @@ AUTHORING = (
         command_line=("piece life",),
     ),
     Command(
+        "put_piece_axes",
+        "Give a piece other axes",
+        Scope.OPERATOR,
+        functions=("fn_iu_unit_axes_put",),
+        gates=(_PIECES, "iu_core.envelope_refresh_enabled"),
+        reversed_by="put_piece_axes",
+        http="PUT /pieces/{unit_id}/axes",
+        command_line=("piece axes",),
+    ),
+    Command(
         "create_template",
         "Make a family with its first version",
         Scope.OPERATOR,

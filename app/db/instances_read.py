@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.db.actors import is_allowed, only_actor
 from app.db.engine import Transaction
@@ -69,7 +69,13 @@ def _shared_columns() -> tuple[ColumnClause[Any], ...]:
     )
 
 
-INSTANCE = table("v_iu_instance", *_shared_columns(), column("data", JSON), schema="iu_core")
+INSTANCE = table(
+    "v_iu_instance",
+    *_shared_columns(),
+    column("data", JSON),
+    column("axes", JSONB),
+    schema="iu_core",
+)
 EVENT_LOG = table("v_iu_auto_instantiate_event_log", *_shared_columns(), schema="iu_core")
 LINEAGE = table(
     "v_iu_lineage",

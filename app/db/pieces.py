@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Integer, Text, Uuid, column, select, table
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Text,
+    Uuid,
+    column,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.accountable import Accountable
@@ -39,6 +49,21 @@ PIECE_USE = table(
     column("role", Text),
     column("template_key", Text),
     column("status", Text),
+    schema="iu_core",
+)
+
+AXIS_LOG = table(
+    "v_iu_unit_axis_log",
+    column("axis_log_id", BigInteger),
+    column("unit_id", Uuid),
+    column("axes_before", JSONB),
+    column("axes_after", JSONB),
+    column("compositions", Integer),
+    column("actor", Text),
+    column("principal", Text),
+    column("reason", Text),
+    column("request_id", Uuid),
+    column("occurred_at", DateTime(timezone=True)),
     schema="iu_core",
 )
 
@@ -105,6 +130,16 @@ async def change_life(
     return answer
 
 
+async def put_axes(
+    tx: Transaction, unit_id: UUID, axes: Mapping[str, str], reason: str | None, by: Accountable
+) -> dict[str, Any]:
+    """Give a unit other axes, and roll them up (fn_iu_unit_axes_put)."""
+    answer: dict[str, Any] = await tx.call(
+        "fn_iu_unit_axes_put", unit_id, jsonb(axes), reason, *by.arguments
+    )
+    return answer
+
+
 async def piece(tx: Transaction, unit_id: UUID) -> Row | None:
     """One unit with its body."""
     return row_of(await tx.row(select(PIECE).where(PIECE.c.unit_id == unit_id)))
@@ -149,3 +184,14 @@ async def uses(
     query = select(*(each for each in c if each is not c.unit_id)).where(c.unit_id == unit_id)
     order = [c.collection_key, c.collection_id, c.position]
     return rows_of(await tx.rows(page_query(query, order, position, limit)))
+
+
+async def axes_history(
+    tx: Transaction, unit_id: UUID, position: tuple[Any, ...] | None, limit: int
+) -> list[Row]:
+    """The changes of a unit's axes, newest first; one row more if there are more."""
+    c = AXIS_LOG.c
+    query = select(*(each for each in c if each is not c.unit_id)).where(c.unit_id == unit_id)
+    return rows_of(
+        await tx.rows(page_query(query, [c.axis_log_id], position, limit, descending=True))
+    )

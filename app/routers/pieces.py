@@ -10,6 +10,7 @@ from app.http.route import FactoryRoute
 from app.problems import refusals
 from app.schemas.base import Page, Uuid
 from app.schemas.pieces import (
+    AxesHistoryPage,
     ChangeLife,
     CreatedPiece,
     NewPiece,
@@ -17,6 +18,8 @@ from app.schemas.pieces import (
     PieceList,
     PieceSummaryPage,
     PieceUsePage,
+    PieceWithAxesPut,
+    PutAxes,
     RevisePiece,
 )
 from app.security import Caller, Scope, require
@@ -148,3 +151,31 @@ async def change_piece_life(
     current.
     """
     return await pieces.change_piece_life(database, caller, unit_id, order)
+
+
+@router.put("/{unit_id}/axes", responses=refusals("actor_not_allowed", "unit_not_found"))
+async def put_piece_axes(
+    unit_id: UnitId,
+    order: PutAxes,
+    caller: Annotated[Caller, Depends(RequireCommand("put_piece_axes"))],
+    database: DatabaseDep,
+) -> PieceWithAxesPut:
+    """Give a piece other axes, all of them at once. The same ones change nothing.
+
+    Whatever the piece stands in, templates and instances, has them in its envelope when this is
+    answered. Its content, and every digest, stays what it is.
+    """
+    return await pieces.put_piece_axes(database, caller, unit_id, order)
+
+
+@router.get(
+    "/{unit_id}/axes/history",
+    summary="List what was done to a piece's axes",
+    dependencies=[VIEWER],
+    responses=refusals("unit_not_found"),
+)
+async def list_piece_axes_history(
+    unit_id: UnitId, page: Annotated[Page, Query()], database: DatabaseDep
+) -> AxesHistoryPage:
+    """List every change of a piece's axes since it was made, the newest first."""
+    return await pieces.list_piece_axes_history(database, unit_id, page)

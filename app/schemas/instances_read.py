@@ -16,6 +16,7 @@ from app.schemas.base import (
     WireModel,
     with_example,
 )
+from app.schemas.pieces import AxisRollUp
 
 Version = Annotated[
     str,
@@ -92,7 +93,7 @@ class StoredInstance(WireModel):
 
 
 class InstanceWithData(StoredInstance):
-    """One instance, with what its event brought along."""
+    """One instance, with what its event brought along and what its pieces carry."""
 
     model_config = with_example(
         {
@@ -100,6 +101,7 @@ class InstanceWithData(StoredInstance):
             "data": {"name": "Ada Lovelace", "starts": "2026-03-02"},
             "data_digest": "44136fa3" * 8,
             "product_digest": "d4735e3a" * 8,
+            "axes": {"DIEU-28": {"unit_count": 5, "values": ["handbook"]}},
         }
     )
 
@@ -108,6 +110,7 @@ class InstanceWithData(StoredInstance):
     product_digest: Sha256 | None = Field(
         description="Of composition and data; docs/digests.md tells how to recompute it."
     )
+    axes: dict[str, AxisRollUp] = Field(description="The envelope, as its pieces' axes are now.")
 
 
 class InstancePage(WireModel):

@@ -44,7 +44,7 @@ Axes = Annotated[
     dict[AxisName, AxisValue],
     Field(
         max_length=100,
-        description="Facets of the envelope. Like the content they never change.",
+        description="Facets of the envelope: names and values. They are no part of the content.",
         examples=[{"DIEU-28": "handbook"}],
         json_schema_extra={"additionalProperties": False},
     ),
@@ -75,6 +75,25 @@ _USE = {
     "template_key": "tpl:wf:onboarding/v2",
     "status": "current",
 }
+
+_AXES_CHANGE = {
+    "axis_log_id": 7,
+    "axes_before": {},
+    "axes_after": {"DIEU-28": "handbook"},
+    "compositions": 2,
+    "actor": "author-anna",
+    "principal": "anna@example.org",
+    "reason": "a better facet",
+    "request_id": "5b9a1f0c-6c1e-4b52-9d0e-2f8f4f6f7a10",
+    "occurred_at": "2025-06-01T12:00:00Z",
+}
+
+
+class AxisRollUp(WireModel):
+    """An axis of the envelope, rolled up from the pieces."""
+
+    unit_count: int = Field(description="How many different pieces carry it.")
+    values: list[str] = Field(description="The different values, sorted.")
 
 
 class PieceList(Page):
@@ -178,6 +197,52 @@ class RevisePiece(WireModel):
     axes: Axes | None = Field(None, description="All of them, when some are different.")
     reason: Reason | None = None
     actor: Actor | None = Field(None, description="Narrows the key's own.")
+
+
+class PutAxes(WireModel):
+    """The axes that a piece is to have."""
+
+    model_config = with_example({"axes": {"DIEU-28": "handbook"}, "reason": "a better facet"})
+
+    axes: Axes = Field(description="All of them; those that are left out are taken away.")
+    reason: Reason | None = None
+    actor: Actor | None = Field(None, description="Narrows the key's own.")
+
+
+class PieceWithAxesPut(Piece):
+    """The piece with the axes that were sent."""
+
+    model_config = with_example({**_PIECE, "changed": True, "compositions_refreshed": 2})
+
+    changed: bool = Field(description="Whether it had others.")
+    compositions_refreshed: int = Field(
+        description="Lists of pieces that it stands in, whose envelopes have the new axes now."
+    )
+
+
+class AxesChange(WireModel):
+    """One change of a piece's axes."""
+
+    model_config = with_example(_AXES_CHANGE)
+
+    axis_log_id: int
+    axes_before: dict[str, str]
+    axes_after: dict[str, str]
+    compositions: int = Field(description="Lists of pieces whose envelopes were refreshed.")
+    actor: str
+    principal: str
+    reason: str
+    request_id: UUID | None
+    occurred_at: Timestamp
+
+
+class AxesHistoryPage(WireModel):
+    """One page of changes of a piece's axes, newest first."""
+
+    model_config = with_example({"items": [_AXES_CHANGE], "next_page_token": None})
+
+    items: list[AxesChange]
+    next_page_token: str | None = Field(description="null: this was the last page.")
 
 
 class ChangeLife(WireModel):

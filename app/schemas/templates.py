@@ -15,7 +15,7 @@ from app.schemas.base import (
     WireModel,
     with_example,
 )
-from app.schemas.pieces import Life, VersionStatus
+from app.schemas.pieces import AxisRollUp, Life, VersionStatus
 
 TEMPLATE_EXAMPLE = {
     "template_collection_id": "7a0e3c1e-2b0e-4d0a-9d5a-4a0b8c7d6e5f",
@@ -86,13 +86,6 @@ class Against(QueryModel):
     """What a template is compared with."""
 
     against: TemplateReference
-
-
-class AxisRollUp(WireModel):
-    """An axis of the envelope, rolled up from the pieces."""
-
-    unit_count: int = Field(description="How many different pieces carry it.")
-    values: list[str] = Field(description="The different values, sorted.")
 
 
 class Template(WireModel):

@@ -15,6 +15,8 @@ from app.paging import Keyset
 from app.refusals.from_database import refusal_from_status
 from app.schemas.base import Page
 from app.schemas.pieces import (
+    AxesChange,
+    AxesHistoryPage,
     ChangeLife,
     CreatedPiece,
     NewPiece,
@@ -24,6 +26,8 @@ from app.schemas.pieces import (
     PieceSummaryPage,
     PieceUse,
     PieceUsePage,
+    PieceWithAxesPut,
+    PutAxes,
     RevisePiece,
 )
 from app.security import Caller
@@ -31,6 +35,7 @@ from app.services.placeholders import refuse_flaws, variables_of
 
 _PIECES = Keyset("pieces", (datetime, UUID))
 _USES = Keyset("piece uses", (str, UUID, int))
+_AXES_HISTORY = Keyset("piece axes history", (int,))
 
 
 async def list_pieces(database: Database, query: PieceList) -> PieceSummaryPage:
@@ -141,6 +146,48 @@ async def change_piece_life(
         return await _with_piece(tx, answer)
 
     return _granted(*await database.run(work))
+
+
+async def put_piece_axes(
+    database: Database, caller: Caller, unit_id: UUID, order: PutAxes
+) -> PieceWithAxesPut:
+    """Give a piece other axes, and roll up every composition that it stands in.
+
+    Refuses with `piece_write_gate_closed`, `envelope_refresh_gate_closed`, `unit_not_found` and
+    `actor_not_allowed`.
+    """
+    by = _accountable(caller, order.actor)
+
+    async def work(tx: Transaction) -> tuple[dict[str, Any], Row | None]:
+        return await _with_piece(tx, await db.put_axes(tx, unit_id, order.axes, order.reason, by))
+
+    # Whose COMMIT was lost finds the axes put.
+    answer, row = await database.run(work, repeatable=True)
+    if row is None:
+        raise refusal_from_status(answer)
+    return PieceWithAxesPut(
+        **row,
+        variables=variables_of(row["media_type"], row["body"]),
+        changed=answer["changed"],
+        compositions_refreshed=answer["compositions"],
+    )
+
+
+async def list_piece_axes_history(database: Database, unit_id: UUID, page: Page) -> AxesHistoryPage:
+    """The changes of a piece's axes, newest first. Refuses with `unit_not_found`."""
+    within = {"unit": unit_id}
+    position = _AXES_HISTORY.position(page.page_token, within)
+
+    async def work(tx: Transaction) -> list[Row]:
+        await _existing(tx, unit_id)
+        return await db.axes_history(tx, unit_id, position, page.limit)
+
+    found = _AXES_HISTORY.page(
+        await database.run(work), page.limit, lambda row: (row["axis_log_id"],), within
+    )
+    return AxesHistoryPage(
+        items=[AxesChange(**row) for row in found.items], next_page_token=found.next_page_token
+    )
 
 
 async def _with_piece(tx: Transaction, answer: dict[str, Any]) -> tuple[dict[str, Any], Row | None]:

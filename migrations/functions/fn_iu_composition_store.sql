@@ -1,7 +1,8 @@
 -- grant: owner only
 -- Stores an immutable composition with the roll-up of its units' axes, once, and answers its
 -- digest. Two arrays of one length, in order. Whoever stores the same one at the same time waits
--- for the other's transaction, and then finds it whole.
+-- for the other's transaction, and then finds it whole. The caller holds the units' row locks
+-- (fn_iu_piece_list_admit): else axes that change meanwhile would be missing in the roll-up.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_composition_store(
     p_roles text[], p_unit_ids uuid[], p_now timestamptz)
 RETURNS text
@@ -31,11 +32,7 @@ BEGIN
     SELECT v_digest, i.place, i.role, i.unit_id
       FROM unnest(p_roles, p_unit_ids) WITH ORDINALITY AS i(role, unit_id, place);
 
-    INSERT INTO iu_core.iu_composition_axis (composition_digest, axis, unit_count, axis_values)
-    SELECT v_digest, a.axis, count(*), array_agg(DISTINCT a.value COLLATE "C" ORDER BY a.value COLLATE "C")
-      FROM iu_core.iu_unit_axis AS a
-     WHERE a.unit_id = ANY (p_unit_ids)
-     GROUP BY a.axis;
+    PERFORM iu_core.fn_iu_envelope_refresh(ARRAY[v_digest]);
     RETURN v_digest;
 END
 $$;

@@ -15,6 +15,7 @@
 --           follows a change of routes, lanes or live routes
 -- Apart from all of these, audit is taken alone, exclusive by whatever seals, exports or retires
 -- segments of the audit chain.
+-- Of envelopes: the unit's row, then those of the compositions that it stands in, sorted.
 -- Of delivery's rows: those of routes before the actors' locks; deliveries in the order of their keys,
 -- then attempts, then messages.
 -- Instance keys come last but for that; they are not advisory locks but rows of iu_piece_collection.

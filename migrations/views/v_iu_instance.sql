@@ -4,6 +4,7 @@
 -- data (docs/digests.md); an instance whose lineage row is gone is not here but in
 -- v_iu_orphan_instance. composed_at is the lineage's, which has an index by time and one by template;
 -- by actor or event, v_iu_auto_instantiate_event_log is the shorter way.
+-- axes are the envelope of its pieces (v_iu_collection_envelope).
 CREATE OR REPLACE VIEW iu_core.v_iu_instance AS
 SELECT l.instance_collection_id,
        c.collection_key AS instance_key,
@@ -26,6 +27,10 @@ SELECT l.instance_collection_id,
        e.data,
        coalesce(e.warnings, '{}') AS warnings,
        p.piece_count AS pieces_attached,
+       (SELECT coalesce(jsonb_object_agg(a.axis, jsonb_build_object(
+                            'unit_count', a.unit_count, 'values', a.axis_values)), '{}'::jsonb)
+          FROM iu_core.iu_composition_axis AS a
+         WHERE a.composition_digest = c.composition_digest) AS axes,
        c.composition_digest,
        r.composition_digest AS template_digest,
        l.composition_digest AS lineage_digest,

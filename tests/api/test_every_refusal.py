@@ -22,7 +22,6 @@ ALL_GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto
 # there and say by which code they refuse.
 NOT_YET_PASSED = {
     "instance_upgrade_gate_closed",
-    "envelope_refresh_gate_closed",
     "delivery_gate_closed",
     "retention_gate_closed",
     "vector_sync_gate_closed",
@@ -312,6 +311,14 @@ async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
         f"/pieces/{unit}/lifecycle", json={"to_life": "retired", "reason": "test"}
     )
     return answer, _gate("iu_core.lifecycle_enabled")
+
+
+@provokes("envelope_refresh_gate_closed")
+async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
+    answer = await world.service.operator.put(
+        f"/pieces/{await world.unit()}/axes", json={"axes": {"DIEU-28": "hr"}}
+    )
+    return answer, _gate("iu_core.envelope_refresh_enabled")
 
 
 @provokes("template_authoring_gate_closed")

@@ -61,6 +61,7 @@ def filled(template: Template, data: str) -> dict[str, Any]:
         "data": json.loads(data),
         "data_digest": data_digest,
         "product_digest": hashlib.sha256(product.encode()).hexdigest(),
+        "axes": {},
     }
 
 
@@ -149,7 +150,7 @@ async def test_an_instance_of_no_event_is_shown_without_one(
     assert (await service.viewer.get("/instances")).json()["items"] == [expected]
     path = f"/instances/{instance}"
     of_the_event = dict.fromkeys(("data", "data_digest", "product_digest"))
-    assert (await service.viewer.get(path)).json() == expected | of_the_event
+    assert (await service.viewer.get(path)).json() == expected | of_the_event | {"axes": {}}
     verified = (await service.viewer.get(f"{path}/verify")).json()
     assert (verified["holds"], verified["data_digest"]) == (True, None)
     refused = await service.producer.get(path)

@@ -310,3 +310,57 @@ async def test_a_piece_is_made_as_the_narrowed_actor(
     assert refused.json() == problem(
         "actor_not_allowed", refused.headers["x-request-id"], "/pieces", actor="hr-bot"
     )
+
+
+async def test_a_piece_is_given_other_axes(service: Service, owner: asyncpg.Connection) -> None:
+    await open_gates(owner, "envelope_refresh_enabled")
+    piece = await make(service, "Welcome", axes={"DIEU-28": "hr"})
+    made = {name: value for name, value in piece.items() if name not in {"known", "warnings"}}
+    path = f"/pieces/{piece['unit_id']}"
+    pieces = [{"role": "welcome", "unit_id": piece["unit_id"]}]
+    order = {"family": "tpl:wf:onboarding", "title": "T", "pieces": pieces}
+    assert (await service.operator.post("/templates", json=order)).status_code == 201
+
+    axes = {"DIEU-28": "it", "DIEU-32": "x"}
+    answer = await service.operator.put(f"{path}/axes", json={"axes": axes, "reason": "better"})
+    assert answer.status_code == 200
+    assert answer.json() == {
+        **made,
+        "axes": axes,
+        "changed": True,
+        "compositions_refreshed": 1,
+    }
+    assert (await service.viewer.get(path)).json() == {**made, "axes": axes}
+    template = (await service.viewer.get("/templates/tpl:wf:onboarding")).json()
+    assert template["axes"] == {
+        "DIEU-28": {"unit_count": 1, "values": ["it"]},
+        "DIEU-32": {"unit_count": 1, "values": ["x"]},
+    }
+
+    again = await service.operator.put(f"{path}/axes", json={"axes": axes})
+    assert again.json() == {**made, "axes": axes, "changed": False, "compositions_refreshed": 0}
+    await service.operator.put(f"{path}/axes", json={"axes": {}})
+    page = (await service.viewer.get(f"{path}/axes/history", params={"limit": 1})).json()
+    assert [change["axes_after"] for change in page["items"]] == [{}]
+    page = await service.viewer.get(
+        f"{path}/axes/history", params={"page_token": page["next_page_token"]}
+    )
+    (change,) = page.json()["items"]
+    assert page.json()["next_page_token"] is None
+    assert change == {
+        "axis_log_id": change["axis_log_id"],
+        "axes_before": {"DIEU-28": "hr"},
+        "axes_after": axes,
+        "compositions": 1,
+        "actor": "operator-bot",
+        "principal": change["principal"],
+        "reason": "better",
+        "request_id": answer.headers["x-request-id"],
+        "occurred_at": change["occurred_at"],
+    }
+    nowhere = f"/pieces/{uuid4()}"
+    for refused in (
+        await service.operator.put(f"{nowhere}/axes", json={"axes": {}}),
+        await service.viewer.get(f"{nowhere}/axes/history"),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (404, "unit_not_found")

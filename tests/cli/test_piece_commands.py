@@ -128,3 +128,14 @@ def test_a_piece_that_is_not_there_and_one_that_cannot_be(service: Cli) -> None:
     assert service.refusal("piece", "show", "nope", code=2)[1] == (
         "  /unit_id: should be a UUID: 8-4-4-4-12 hex digits"
     )
+
+
+def test_a_piece_is_given_other_axes(cli: Cli) -> None:
+    cli("gate", "lease", "envelope_refresh_enabled", "--reason", "axes")
+    body = cli.file("axes.md", "Of many facets.\n")
+    unit = cli.json("piece", "create", "--title", "Facets", "--from", body)["unit_id"]
+    said = cli("piece", "axes", unit, "--axis", "audience=all", "--reason", "a facet").out
+    assert re.search(r'^axes +\{"audience": "all"\}$', said, re.MULTILINE)
+    assert re.search(r"^changed +yes$", said, re.MULTILINE)
+    taken = cli.json("piece", "axes", unit, "--reason", "none is right")
+    assert (taken["axes"], taken["changed"], taken["compositions_refreshed"]) == ({}, True, 0)

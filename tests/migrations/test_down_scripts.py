@@ -157,6 +157,10 @@ ROWS = {
         "subject_id, outbox_id, route_id, attempt_id, dead_at, attempts, event_type",
         f"{ID}, {ID}, {ID}, {ID}, now(), 10, 't'",
     ),
+    "iu_unit_axis_log": row(
+        "unit_id, occurred_at, compositions, actor, principal, axes_before, axes_after",
+        f"{ID}, now(), 0, 'x', 'x', '{{}}', '{{}}'",
+    ),
     "iu_snapshot": row(
         "snapshot_id, taken_at, actor, principal, reason, schema_revision",
         f"{ID}, now(), 'x', 'x', 'x', '0013'",

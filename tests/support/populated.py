@@ -38,6 +38,7 @@ GATES = (
     "composer",
     "auto_instantiate",
     "event_intake",
+    "envelope_refresh",
 )
 
 Known = dict[str, list[str]]
@@ -151,6 +152,8 @@ async def _make_pieces(admin: httpx.AsyncClient, known: Known) -> None:
     _document(
         await admin.post(f"/pieces/{units['retired']}/lifecycle", json={"to_life": "retired"})
     )
+    axes = {"axes": {"DIEU-28": "handbook", "DIEU-32": "x"}, "reason": "test"}
+    _document(await admin.put(f"/pieces/{units['one']}/axes", json=axes))
     _add(known, "unit_id", *units.values())
     _add(known, "axis", "DIEU-28")
 

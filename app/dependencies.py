@@ -19,6 +19,7 @@ from app.services.intake import Intake
 from app.services.judging import Schemas
 from app.services.operation_runner import OperationRunner
 from app.settings import Settings
+from app.vector_index import VectorIndex
 
 
 async def _database(request: Request) -> Database:
@@ -49,6 +50,11 @@ async def _authenticator(request: Request) -> Authenticator:
 async def _metrics(request: Request) -> Metrics:
     metrics: Metrics = request.app.state.metrics
     return metrics
+
+
+async def _vector_index(request: Request) -> VectorIndex | None:
+    index: VectorIndex | None = request.app.state.vector_index
+    return index
 
 
 async def _settings(request: Request) -> Settings:
@@ -102,6 +108,9 @@ MetricsDep = Annotated[Metrics, Depends(_metrics)]
 GuardDep = Annotated[Guard, Depends(_guard)]
 RunnerDep = Annotated[OperationRunner, Depends(_runner)]
 """What works on operations in this process."""
+
+VectorIndexDep = Annotated[VectorIndex | None, Depends(_vector_index)]
+"""The vector index; None: there is none."""
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 """The service's settings."""

@@ -59,6 +59,7 @@ from app.services.refusals import record_refusal
 from app.services.sealing import sealing
 from app.services.taking_in import running_intake
 from app.settings import Settings
+from app.vector_index import VectorIndex
 
 ROUTERS: tuple[APIRouter, ...] = (
     composing.router,
@@ -163,6 +164,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.coalescer = coalescer
     schemas = app.state.schemas = Schemas(database)
     app.state.authenticator = Authenticator(database, token_verifier(settings))
+    app.state.vector_index = VectorIndex.of(settings)
     app.state.readiness = Readiness(
         lambda: startup_check(url, disposable_data=settings.disposable_data)
     )

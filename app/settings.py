@@ -127,6 +127,20 @@ class Settings(BaseSettings):
         "this factory from others.",
         json_schema_extra={"expects": "a URI, or a path"},
     )
+    vector_index_url: str | None = Field(
+        default=None,
+        description="The vector index, which snapshots look at too: the URL of a collection of "
+        "Qdrant's. Unset: there is none.",
+        json_schema_extra={
+            "expects": "a URL like https://qdrant:6333/collections/iu_core_iu_chunks"
+        },
+    )
+    vector_index_key: SecretStr | None = Field(
+        default=None,
+        repr=False,
+        description="The API key that the vector index asks for; a read-only one is enough.",
+        json_schema_extra={"expects": "an API key of the vector index"},
+    )
     metrics_require_key: bool = Field(
         default=False,
         description="Asks for an API key (viewer) on /metrics, which otherwise answers everybody.",
@@ -251,7 +265,7 @@ class Settings(BaseSettings):
                 raise ValueError("not an origin")
         return value
 
-    @field_validator("jwt_jwks_url", "url")
+    @field_validator("jwt_jwks_url", "url", "vector_index_url")
     @classmethod
     def _web_url(cls, value: str | None) -> str | None:
         if value is None:

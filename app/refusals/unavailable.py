@@ -61,6 +61,17 @@ UNAVAILABLE = (
         (_RETRY_AFTER,),
     ),
     RefusalSpec(
+        "vector_index_unavailable",
+        Kind.UNAVAILABLE,
+        503,
+        "The vector index does not answer",
+        "A snapshot looks at the vector index too, and that can't be read. No snapshot was taken.",
+        "Wait as `Retry-After` says, and send the same request again. The log says what went wrong."
+        " Where there is no vector index any more, start the service without"
+        " `FACTORY_VECTOR_INDEX_URL`.",
+        (_RETRY_AFTER,),
+    ),
+    RefusalSpec(
         "internal",
         Kind.INTERNAL,
         500,

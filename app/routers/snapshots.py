@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.commands import RequireCommand
-from app.dependencies import DatabaseDep
+from app.dependencies import DatabaseDep, VectorIndexDep
 from app.http.address import preferred
 from app.http.document import document
 from app.http.pages import HTML, VARY, page_response
@@ -39,19 +39,24 @@ async def list_snapshots(page: Annotated[Page, Query()], database: DatabaseDep) 
     return await snapshots.list_snapshots(database, page)
 
 
-@router.post("/snapshots", status_code=201, responses={**_MADE, **refusals("actor_not_allowed")})
+@router.post(
+    "/snapshots",
+    status_code=201,
+    responses={**_MADE, **refusals("actor_not_allowed", "vector_index_unavailable")},
+)
 async def take_snapshot(
     order: TakeSnapshot,
     caller: Annotated[Caller, Depends(RequireCommand("take_snapshot"))],
     database: DatabaseDep,
+    index: VectorIndexDep,
     response: Response,
 ) -> Snapshot:
     """Counts the rows of every surface, with a digest that tells a changed row at the same count.
 
-    All of it is of one moment, whatever is composed meanwhile, and nobody waits for it. It looks at
-    every row.
+    All of the database is of one moment, whatever is composed meanwhile, and nobody waits for it.
+    It looks at every row. The vector index, if one is configured, is a surface too.
     """
-    return _taken(response, await snapshots.take_snapshot(database, caller, order))
+    return _taken(response, await snapshots.take_snapshot(database, index, caller, order))
 
 
 @router.get(

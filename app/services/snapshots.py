@@ -24,19 +24,25 @@ from app.schemas.snapshots import (
 )
 from app.security import Caller
 from app.services.regression import changes_between
+from app.vector_index import VectorIndex
 
 _SNAPSHOTS = Keyset("snapshots", (datetime, UUID))
 
 
-async def take_snapshot(database: Database, caller: Caller, order: TakeSnapshot) -> Snapshot:
-    """Keep what every surface is now, all of it of one moment. It looks at every row.
+async def take_snapshot(
+    database: Database, index: VectorIndex | None, caller: Caller, order: TakeSnapshot
+) -> Snapshot:
+    """Keep what every surface is now. It looks at every row.
 
-    Refuses with `actor_not_allowed`.
+    All of the database is of one moment; the vector index, if there is one, is read before.
+
+    Refuses with `actor_not_allowed` and `vector_index_unavailable`.
     """
     by = Accountable(caller.act_as(order.actor), caller.principal, caller.request_id)
+    outside = [] if index is None else [await index.surface()]
 
     async def work(tx: Transaction) -> tuple[dict[str, Any], Snapshot | None]:
-        answer = await db.take_snapshot(tx, [], order.reason, by)
+        answer = await db.take_snapshot(tx, outside, order.reason, by)
         if answer["status"] != "ok":
             return answer, None
         return answer, await _snapshot(tx, UUID(answer["snapshot_id"]))

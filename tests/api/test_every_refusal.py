@@ -32,6 +32,7 @@ ELSEWHERE = {
     "overloaded": "tests/api/test_bad_days.py",
     "database_unavailable": "tests/api/test_bad_days.py",
     "identity_keys_unavailable": "tests/api/test_tokens.py",
+    "vector_index_unavailable": "tests/api/test_vector_index.py",
     "internal": "tests/api/test_bad_days.py",
     "audit_key_unavailable": "tests/api/test_audit.py",
     "nothing_sealed": "tests/api/test_audit.py",

@@ -37,6 +37,8 @@ BEGIN
     INSERT INTO iu_core.iu_snapshot_surface (snapshot_id, surface, row_count, digest)
     SELECT v_id, s.surface, s.row_count, s.digest
       FROM jsonb_to_recordset(v_surfaces || p_outside) AS s(surface text, row_count bigint, digest text);
-    RETURN jsonb_build_object('status', 'ok', 'snapshot_id', v_id);
+    RETURN iu_core.fn_iu_done(
+        'take_snapshot', jsonb_build_object('status', 'ok', 'snapshot_id', v_id),
+        p_actor, p_principal, p_request_id, v_id);
 END
 $$;

@@ -16,6 +16,7 @@ DECLARE
     v_command      constant text := 'put_piece_axes';
     v_errors       jsonb := iu_core.fn_iu_axes_errors('/axes', coalesce(p_axes, '[]'));
     v_closed       text;
+    v_leases       uuid[];
     v_before       jsonb;
     v_compositions text[] := '{}';
 BEGIN
@@ -23,8 +24,9 @@ BEGIN
         RETURN iu_core.fn_iu_refuse(v_command, 'invalid_input',
             jsonb_build_object('errors', v_errors), p_actor, p_principal, p_request_id);
     END IF;
-    v_closed := iu_core.fn_iu_gate_admit(
-        ARRAY['iu_core.piece_write_enabled', 'iu_core.envelope_refresh_enabled'], p_actor);
+    SELECT a.closed, a.lease_ids INTO v_closed, v_leases
+      FROM iu_core.fn_iu_gate_admit(
+               ARRAY['iu_core.piece_write_enabled', 'iu_core.envelope_refresh_enabled'], p_actor) AS a;
     IF v_closed IS NOT NULL THEN
         RETURN iu_core.fn_iu_refuse(v_command, iu_core.fn_iu_gate_code(v_closed),
             jsonb_build_object('gate', v_closed), p_actor, p_principal, p_request_id);
@@ -51,7 +53,10 @@ BEGIN
         VALUES (p_unit_id, p_request_id, iu_core.fn_iu_now(), cardinality(v_compositions),
                 p_actor, p_principal, coalesce(p_reason, ''), v_before, p_axes);
     END IF;
-    RETURN jsonb_build_object('status', 'ok', 'unit_id', p_unit_id, 'changed', v_before <> p_axes,
-                              'compositions', cardinality(v_compositions));
+    RETURN iu_core.fn_iu_done(
+        v_command, jsonb_build_object(
+            'status', 'ok', 'unit_id', p_unit_id, 'changed', v_before <> p_axes,
+            'compositions', cardinality(v_compositions), 'lease_ids', v_leases),
+        p_actor, p_principal, p_request_id, p_unit_id);
 END
 $$;

@@ -42,7 +42,8 @@ SELECT s.surface, s.row_count, md5(coalesce(s.rows_hash, 0)::text) AS digest
            sum(hash_record_extended(
                ROW(t.instance_collection_id, t.event_id, t.reference_id, t.template_collection_id,
                    t.operation_id, t.request_id, t.composed_at, t.event_type, t.suffix, t.actor,
-                   t.emit_mode, t.reason, t.data_digest, t.data::text, t.warnings, t.idempotency_key),
+                   t.emit_mode, t.reason, t.data_digest, t.data::text, t.warnings, t.idempotency_key,
+                   t.batch_id),
                uuid_hash_extended(t.instance_collection_id, 0)))
       FROM iu_core.iu_auto_instantiate_event_log AS t
     UNION ALL

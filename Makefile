@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help run install dev test coverage lint format openapi docs lock db-diff bench build clean
+.PHONY: help run install dev test coverage lint format openapi docs manifest lock db-diff bench build clean
 
 help: ## list these habits
 	@awk 'BEGIN { FS = ":.*## "; print "make TARGET, where TARGET is one of" } \
@@ -58,6 +58,9 @@ docs: openapi ## write every document that is made from the program
 	@$(bin)/python -m app.errors docs/errors.md
 	@$(bin)/python tools/command_line.py
 	@$(bin)/python tools/commands.py
+
+manifest: dev ## write what a new database is, on PostgreSQL 15 to 18 (ARGS=/path/to/bin)
+	@$(bin)/python tools/manifest.py $(ARGS)
 
 lock: dev ## pin the newest versions, with hashes for every platform
 	@$(bin)/python tools/lock.py $(ARGS)

@@ -33,11 +33,12 @@ SELECT s.template_collection_id,
                 HAVING sum(c.instance_count) <> 0) AS k
         UNION ALL
         SELECT d.template_collection_id,
-               'dry_run',
-               sum(d.occurrences)::bigint,
-               NULL,
-               min(d.first_at),
-               max(d.last_at)
+               -- Named, since a dump names what has no name, and the view would be another then.
+               'dry_run' AS emit_mode,
+               sum(d.occurrences)::bigint AS events,
+               NULL AS matches,
+               min(d.first_at) AS first_at,
+               max(d.last_at) AS last_at
           FROM iu_core.iu_command_record AS d
          WHERE d.outcome = 'dry_run'
            AND d.command = 'instantiate_from_event'

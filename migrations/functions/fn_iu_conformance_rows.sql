@@ -1,0 +1,57 @@
+-- grant: owner only
+-- What stands in rows, or belongs to no object of the schema, by kind and name. What operators decide
+-- (a gate, a lane) is not to be compared and is not told.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_conformance_rows()
+RETURNS TABLE (kind text, name text, facets jsonb)
+LANGUAGE sql STABLE
+AS $$
+    SELECT 'config', c.config_key,
+           jsonb_build_object('is', CASE WHEN c.is_write_gate THEN 'gate' ELSE 'setting' END,
+                              'value', jsonb_typeof(c.config_value))
+      FROM iu_core.iu_core_config AS c
+    UNION ALL
+    SELECT 'config', 'api key ' || k.key_id, '{}'
+      FROM iu_core.iu_api_key AS k
+     WHERE k.revoked_at IS NULL
+    UNION ALL
+    SELECT 'config', 'schema iu_core',
+           jsonb_build_object('owner', pg_get_userbyid(n.nspowner))
+           || iu_core.fn_iu_conformance_grants('', n.nspacl)
+           || coalesce((SELECT jsonb_object_agg(g.key, g.value)
+                          FROM pg_default_acl AS d
+                         CROSS JOIN LATERAL jsonb_each(iu_core.fn_iu_conformance_grants(
+                                   'new ' || d.defaclobjtype::text
+                                       || CASE d.defaclnamespace WHEN 0 THEN ' ' ELSE ' here ' END,
+                                   d.defaclacl)) AS g
+                         WHERE d.defaclrole = n.nspowner AND d.defaclnamespace IN (0, n.oid)), '{}')
+      FROM pg_namespace AS n
+     WHERE n.nspname = 'iu_core'
+    UNION ALL
+    SELECT 'config', 'role ' || r.rolname,
+           jsonb_build_object(
+               'powers', concat_ws(' ', CASE WHEN r.rolsuper THEN 'SUPERUSER' END,
+                                   CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
+                                   CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
+                                   CASE WHEN r.rolreplication THEN 'REPLICATION' END,
+                                   CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END),
+               'may be', coalesce(
+                   (SELECT string_agg(m.rolname, ', ' ORDER BY m.rolname)
+                      FROM pg_roles AS m
+                     WHERE NOT r.rolsuper AND m.oid <> r.oid AND pg_has_role(r.oid, m.oid, 'MEMBER')
+                       AND m.rolname IN ('iu_owner', 'iu_app', 'pg_read_all_data',
+                                         'pg_write_all_data', 'pg_read_server_files',
+                                         'pg_write_server_files', 'pg_execute_server_program')), ''))
+      FROM pg_roles AS r
+     WHERE r.rolname IN ('iu_owner', 'iu_app', 'iu_reader')
+    UNION ALL
+    SELECT 'event_type', t.event_type, jsonb_build_object('domain', t.domain)
+      FROM iu_core.event_type_registry AS t
+    UNION ALL
+    SELECT 'route', 'event route ' || r.route_key, '{}'
+      FROM iu_core.iu_sql_event_route AS r
+     WHERE r.removed_at IS NULL
+    UNION ALL
+    SELECT 'route', 'outbound route ' || o.route_name, '{}'
+      FROM iu_core.iu_outbound_route AS o
+     WHERE o.removed_at IS NULL
+$$;

@@ -27,6 +27,7 @@ from app.routers import (
     boundary,
     commands,
     composing,
+    conformance,
     delivery,
     documents,
     event_routes,
@@ -82,6 +83,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     boundary.router,
     probes.router,
     snapshots.router,
+    conformance.router,
     health.router,
     problems.router,
 )

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 import app
 from app.cli import (
     audit,
+    checking,
     composing,
     consuming,
     database,
@@ -61,7 +62,17 @@ cli = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow, whatever the width
 )
 
-for part in (serving, database, composing, rolling_back, delivering, probing, snapshots, replaying):
+for part in (
+    serving,
+    database,
+    checking,
+    composing,
+    rolling_back,
+    delivering,
+    probing,
+    snapshots,
+    replaying,
+):
     part.register(cli)
 cli.add_typer(consuming.cli, name="consume")
 cli.add_typer(operations.cli, name="operation")

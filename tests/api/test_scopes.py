@@ -65,6 +65,7 @@ TABLE: dict[str, str | None] = {
     "POST /delivery/dead-letters/replay": A,
     "POST /delivery/replay": A,
     "GET /observability/boundary": V,
+    "GET /observability/conformance": V,
     "GET /observability/stream": V,
     "POST /observability/boundary/probe": O,
     "POST /observability/probes": O,

@@ -42,6 +42,7 @@ READING_COMMANDS = {
     "replay",  # on a database of its own, which is gone afterwards
     "snapshots",
     "regression",
+    "check",
     "operation list",
     "operation show",
     "operation watch",

@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from app.db.examined import EXAMINED
 from app.db.migrations import root
-from app.routers import boundary, instances_read, observability, probes
+from app.routers import boundary, conformance, instances_read, observability, probes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "observability.md").read_text("utf-8")
 
@@ -30,7 +30,9 @@ def test_every_kind_of_finding_is_explained_and_no_other() -> None:
 
 
 def test_every_operation_is_there() -> None:
-    routers = instances_read.router, observability.router, boundary.router, probes.router
+    routers = (
+        router.router for router in (instances_read, observability, boundary, probes, conformance)
+    )
     routes = [route for router in routers for route in router.routes]
     operations = {
         f"{method} {route.path.replace('{instance_id}', '{id}')}"

@@ -4,10 +4,12 @@
 -- files is the SHA-256 over the functions, views and grants that were applied, one line each, sorted:
 -- path TAB checksum LF.
 -- The settings are those by which PostgreSQL writes definitions: they shall not be the caller's.
+-- Compiling what is asked once takes longer than asking it.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_conformance_manifest()
 RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, iu_core, pg_temp
+SET jit = off
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 SET extra_float_digits = 1

@@ -6,29 +6,28 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_conformance_objects()
 RETURNS TABLE (kind text, name text, facets jsonb)
 LANGUAGE sql STABLE
 AS $$
+    WITH facets AS MATERIALIZED (
+        SELECT f.class, f.object, jsonb_object_agg(f.facet, f.value) AS told
+          FROM (SELECT * FROM iu_core.fn_iu_conformance_relations()
+                UNION ALL
+                SELECT * FROM iu_core.fn_iu_conformance_routines()) AS f
+         WHERE f.value IS NOT NULL
+         GROUP BY f.class, f.object
+    )
     SELECT k.kind,
            CASE WHEN i.type <> k.kind THEN i.type || ' ' ELSE '' END
-               || coalesce((SELECT format('iu_core.%I(%s)', p.proname, oidvectortypes(p.proargtypes))
-                              FROM pg_proc AS p
-                             WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid),
+               || coalesce('iu_core.' || quote_ident(p.proname)
+                               || '(' || oidvectortypes(p.proargtypes) || ')',
                            i.identity),
-           CASE WHEN d.classid = 'pg_class'::regclass
-                THEN iu_core.fn_iu_conformance_relation(d.objid)
-                WHEN d.classid = 'pg_proc'::regclass
-                THEN iu_core.fn_iu_conformance_routine(d.objid)
-                WHEN d.classid = 'pg_type'::regclass
-                THEN (SELECT jsonb_build_object('owner', pg_get_userbyid(t.typowner))
-                             || iu_core.fn_iu_conformance_grants(
-                                    '', coalesce(t.typacl, acldefault('T', t.typowner)))
-                             || iu_core.fn_iu_conformance_columns(t.typrelid)
-                        FROM pg_type AS t WHERE t.oid = d.objid)
-                ELSE '{}' END
+           coalesce(f.told, '{}')
       FROM pg_depend AS d
      CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS i
      CROSS JOIN LATERAL (
            SELECT CASE WHEN d.classid = 'pg_proc'::regclass THEN 'function'
                        WHEN i.type IN ('view', 'materialized view') THEN 'view'
                        ELSE 'table' END AS kind) AS k
+      LEFT JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+      LEFT JOIN facets AS f ON f.class = d.classid AND f.object = d.objid
      WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'iu_core'::regnamespace
        AND d.deptype = 'n'
     UNION ALL

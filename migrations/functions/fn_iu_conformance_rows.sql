@@ -15,15 +15,17 @@ AS $$
      WHERE k.revoked_at IS NULL
     UNION ALL
     SELECT 'config', 'schema iu_core',
-           jsonb_build_object('owner', pg_get_userbyid(n.nspowner))
-           || iu_core.fn_iu_conformance_grants('', n.nspacl)
-           || coalesce((SELECT jsonb_object_agg(g.key, g.value)
-                          FROM pg_default_acl AS d
-                         CROSS JOIN LATERAL jsonb_each(iu_core.fn_iu_conformance_grants(
-                                   'new ' || d.defaclobjtype::text
-                                       || CASE d.defaclnamespace WHEN 0 THEN ' ' ELSE ' here ' END,
-                                   d.defaclacl)) AS g
-                         WHERE d.defaclrole = n.nspowner AND d.defaclnamespace IN (0, n.oid)), '{}')
+           (SELECT jsonb_object_agg(f.facet, f.value)
+              FROM (SELECT 'owner' AS facet, pg_get_userbyid(n.nspowner)::text AS value
+                    UNION ALL
+                    SELECT * FROM iu_core.fn_iu_conformance_grants(n.nspacl)
+                    UNION ALL
+                    SELECT 'new ' || d.defaclobjtype::text
+                               || CASE d.defaclnamespace WHEN 0 THEN ' ' ELSE ' here ' END || g.facet,
+                           g.value
+                      FROM pg_default_acl AS d
+                     CROSS JOIN LATERAL iu_core.fn_iu_conformance_grants(d.defaclacl) AS g
+                     WHERE d.defaclrole = n.nspowner AND d.defaclnamespace IN (0, n.oid)) AS f)
       FROM pg_namespace AS n
      WHERE n.nspname = 'iu_core'
     UNION ALL

@@ -20,8 +20,11 @@ AS $$
                     UNION ALL
                     SELECT * FROM iu_core.fn_iu_conformance_grants(n.nspacl)
                     UNION ALL
-                    SELECT 'new ' || d.defaclobjtype::text
-                               || CASE d.defaclnamespace WHEN 0 THEN ' ' ELSE ' here ' END || g.facet,
+                    SELECT concat_ws(' ', 'new',
+                               CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences'
+                                                    WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types'
+                                                    ELSE 'schemas' END,
+                               CASE WHEN d.defaclnamespace <> 0 THEN 'here' END, g.facet),
                            g.value
                       FROM pg_default_acl AS d
                      CROSS JOIN LATERAL iu_core.fn_iu_conformance_grants(d.defaclacl) AS g
@@ -36,7 +39,7 @@ AS $$
                                    CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
                                    CASE WHEN r.rolreplication THEN 'REPLICATION' END,
                                    CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END),
-               'may be', coalesce(
+               'may become', coalesce(
                    (SELECT string_agg(m.rolname, ', ' ORDER BY m.rolname)
                       FROM pg_roles AS m
                      WHERE NOT r.rolsuper AND m.oid <> r.oid AND pg_has_role(r.oid, m.oid, 'MEMBER')

@@ -25,21 +25,33 @@ AS $$
                t.composition_digest, t.data_digest, t.composed_at
           FROM iu_core.iu_instance_tombstone AS t
          WHERE t.composed_at > p_after AND t.composed_at <= p_until
-    ), made AS (
-        SELECT i.batch_id, i.actor, i.composed_at, count(*) AS composed,
-               iu_core.fn_iu_sha256(string_agg(
-                   iu_core.fn_iu_instance_line(i.instance_collection_id, i.template_collection_id,
-                                               i.composition_digest, i.data_digest),
-                   '' ORDER BY i.instance_collection_id)) AS instances_digest
+    ), readable AS (
+        -- What somebody has put in the place of a digest must not end the look.
+        SELECT i.*, i.composition_digest || i.data_digest ~ '^[0-9a-f]{128}$' AS is_hex
           FROM instances AS i
-         GROUP BY i.batch_id, i.actor, i.composed_at
+    ), made AS (
+        SELECT k.batch_id, k.actor, k.composed_at, sum(k.composed) AS composed,
+               encode(sha256(string_agg(
+                   iu_core.fn_iu_instance_bytes(k.template_collection_id, k.composition_digest)
+                   || k.entries, '' ORDER BY k.template_collection_id)), 'hex') AS instances_digest
+          FROM (SELECT i.batch_id, i.actor, i.composed_at, i.template_collection_id,
+                       i.composition_digest, count(*) AS composed,
+                       string_agg(iu_core.fn_iu_instance_bytes(
+                                      i.instance_collection_id, i.data_digest), ''
+                                  ORDER BY i.instance_collection_id) AS entries
+                  FROM readable AS i
+                 WHERE i.is_hex
+                 GROUP BY i.batch_id, i.actor, i.composed_at, i.template_collection_id,
+                          i.composition_digest) AS k
+         GROUP BY k.batch_id, k.actor, k.composed_at
     )
     SELECT 'instances_differ', 'run ' || r.record_id, r.composed || ' ' || r.instances_digest,
            coalesce(m.composed || ' ' || m.instances_digest, 'none')
       FROM runs AS r
       LEFT JOIN made AS m
              ON m.batch_id = r.batch_id AND m.actor = r.actor AND m.composed_at = r.last_at
-     WHERE r.instances_digest IS DISTINCT FROM m.instances_digest
+     WHERE (r.composed, r.instances_digest)
+           IS DISTINCT FROM (m.composed::text, m.instances_digest)
     UNION ALL
     SELECT 'instance_unrecorded', 'instance ' || i.instance_collection_id, 'its run', 'none'
       FROM instances AS i

@@ -25,6 +25,7 @@ $$;
 
 DROP TABLE iu_core.iu_audit_chain;
 DROP TABLE iu_core.iu_audit_segment;
+DROP TYPE iu_core.iu_compose_part;
 DROP INDEX iu_core.iu_instance_tombstone_by_batch;
 ALTER TABLE iu_core.iu_instance_tombstone DROP COLUMN batch_id;
 ALTER TABLE iu_core.iu_auto_instantiate_event_log DROP COLUMN batch_id;

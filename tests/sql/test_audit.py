@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from tests.support.audit import runs
+from tests.support.audit import found, runs
 from tests.support.composing import Item, compose, compose_one
 from tests.support.databases import Database, Login, open_connection
 from tests.support.gates import BY, COMPOSER, LIVE, PIECES, call, close, lease, open_gate
@@ -19,7 +19,8 @@ LOG = """SELECT l.instance_collection_id, l.template_collection_id, g.compositio
                 l.data_digest, l.batch_id
            FROM iu_core.iu_auto_instantiate_event_log AS l
            JOIN iu_core.iu_collection_template_instance_lineage AS g USING (instance_collection_id)
-          WHERE l.actor = $1 ORDER BY l.instance_collection_id"""
+          WHERE l.actor = $1
+          ORDER BY l.template_collection_id, l.instance_collection_id"""
 
 
 @pytest.fixture
@@ -30,8 +31,14 @@ async def template(owner: asyncpg.Connection) -> Template:
 
 async def digest_of(owner: asyncpg.Connection, actor: str) -> str:
     """The digest of an actor's instances, computed here."""
-    lines = ["\t".join(map(str, tuple(row)[:4])) + "\n" for row in await owner.fetch(LOG, actor)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    text = b""
+    template = None
+    for row in await owner.fetch(LOG, actor):
+        if row["template_collection_id"] != template:
+            template = row["template_collection_id"]
+            text += template.bytes + bytes.fromhex(row["composition_digest"])
+        text += row["instance_collection_id"].bytes + bytes.fromhex(row["data_digest"])
+    return hashlib.sha256(text).hexdigest()
 
 
 async def test_a_composing_call_leaves_one_run_for_each_actor(
@@ -71,6 +78,20 @@ async def test_a_composing_call_leaves_one_run_for_each_actor(
     assert composed["lease_ids"] is None
     batches = {row["batch_id"] for row in await owner.fetch(LOG, "ops-bot")}
     assert batches == {composed["subject_id"]} == {replayed["subject_id"]}
+
+
+async def test_a_run_over_several_templates_is_one_and_can_be_verified(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    await open_gates(owner, "composer_enabled", "auto_instantiate_enabled")
+    other = await make_template(owner, "tpl:file:report")
+    items = [Item(one.key, suffix=str(n)) for n in range(5) for one in (template, other)]
+    await compose(app_conn, *items, Item("tpl:no:such"))
+    (run,) = await owner.fetch("SELECT * FROM iu_core.iu_command_record WHERE outcome = 'done'")
+    assert run["counts"] == {"composed": 10, "replayed": 0}
+    assert run["principal"] == "test"
+    assert run["instances_digest"] == await digest_of(owner, "hr-bot")
+    assert await found(app_conn) == []
 
 
 async def test_a_call_that_was_refused_or_only_tried_leaves_no_run_beside_its_items(

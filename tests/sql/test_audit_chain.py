@@ -426,6 +426,7 @@ async def test_an_instance_that_was_rolled_back_is_told_by_its_tombstone(
     "change",
     [
         "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = repeat('0', 64)",
+        "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = 'no digest'",
         "UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = gen_random_uuid()",
         "UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = NULL",
         "UPDATE iu_core.iu_collection_template_instance_lineage SET composition_digest ="

@@ -9,11 +9,12 @@ import httpx
 from fastapi import APIRouter, FastAPI, Header, Query
 from pydantic import Field
 
-from app.errors import CATALOGUE
+from app.errors import CATALOGUE, Refusal
 from app.http.route import FactoryRoute, bulk
 from app.http.stack import add_innermost_layers, add_outer_layers
 from app.metrics import Metrics
 from app.schemas.base import Actor, Page, Suffix, Timestamp, Uuid, WireModel
+from app.security import Caller
 
 EVENT = "0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f"
 JSON = {"content-type": "application/json"}
@@ -82,10 +83,15 @@ def throwaway_router() -> APIRouter:
     return router
 
 
+async def _unrecorded(command: str, refusal: Refusal, caller: Caller | None) -> None:
+    """There is no database here that a refusal could be recorded in."""
+
+
 def throwaway_app(*routers: APIRouter, cors_origins: tuple[str, ...] = ()) -> FastAPI:
     """The layers of the real application, but for authentication."""
     app = FastAPI(redirect_slashes=False)
     app.state.metrics = Metrics()
+    app.state.record_refusal = _unrecorded
     for router in routers or (throwaway_router(),):
         app.router.routes.extend(router.routes)
     add_innermost_layers(app)

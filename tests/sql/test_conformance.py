@@ -16,7 +16,7 @@ from tests.support.http import make_key
 
 KINDS = ("table", "view", "function", "trigger", "config", "event_type", "route")
 DIGEST = re.compile(r"[0-9a-f]{64}")
-GATE_READER = "iu_core.fn_iu_gate_is_open(text, text, timestamp with time zone)"
+GATE_READER = "iu_core.fn_iu_gate_admission(text, text, timestamp with time zone)"
 LEASES = "iu_core.iu_gate_lease"
 CHECK = "iu_core.fn_iu_conformance(jsonb)"
 
@@ -126,7 +126,7 @@ def missing(kind: str, name: str) -> Finding:
 EDITED = """
     DO $do$ BEGIN
         EXECUTE replace(pg_get_functiondef(
-            'iu_core.fn_iu_gate_is_open(text,text,timestamptz)'::regprocedure),
+            'iu_core.fn_iu_gate_admission(text,text,timestamptz)'::regprocedure),
             'l.expires_at > p_at', 'true');
     END $do$
 """
@@ -191,9 +191,9 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
         [missing("function", GATE_READER)],
     ),
     "a function has an overload": (
-        """CREATE FUNCTION iu_core.fn_iu_gate_is_open(text) RETURNS boolean
+        """CREATE FUNCTION iu_core.fn_iu_gate_admission(text) RETURNS boolean
            LANGUAGE sql AS 'SELECT true'""",
-        [unexpected("function", "iu_core.fn_iu_gate_is_open(text)")],
+        [unexpected("function", "iu_core.fn_iu_gate_admission(text)")],
     ),
     "there is a procedure": (
         "CREATE PROCEDURE iu_core.p() LANGUAGE sql AS ''",

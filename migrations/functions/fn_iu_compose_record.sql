@@ -23,10 +23,15 @@ BEGIN
     FOREACH v_part IN ARRAY iu_core.fn_iu_compose_parts(p_items) LOOP
         v_tells := v_tells OR v_part.told > 0;
         v_pays := v_pays OR v_part.pays;
-        IF v_part.counted > 0 THEN
+        IF v_part.composed > 0 THEN
             v_templates := v_templates || v_part.template_id;
-            v_modes := v_modes || v_part.emit_mode;
-            v_counts := v_counts || v_part.counted;
+            v_modes := v_modes || 'live'::text;
+            v_counts := v_counts || v_part.composed;
+        END IF;
+        IF v_part.tried > 0 THEN
+            v_templates := v_templates || v_part.template_id;
+            v_modes := v_modes || 'dry_run'::text;
+            v_counts := v_counts || v_part.tried;
         END IF;
         CONTINUE WHEN v_part.told = v_part.items;
         v_now := coalesce(v_now, iu_core.fn_iu_fact_time());

@@ -29,17 +29,16 @@ COMMENT ON COLUMN iu_core.iu_instance_tombstone.batch_id IS 'as the event log ha
 CREATE INDEX iu_instance_tombstone_by_batch ON iu_core.iu_instance_tombstone (batch_id)
     WHERE batch_id IS NOT NULL;
 
--- What a composing call did as one actor, with one template, in one mode.
+-- What a composing call did as one actor, with one template.
 CREATE TYPE iu_core.iu_compose_part AS (
     actor       text,
     template_id uuid,
-    emit_mode   text,
     first       integer,
     principal   text,
     pays        boolean,
     items       bigint,
     told        bigint,
-    counted     bigint,
+    tried       bigint,
     composed    bigint,
     instances   bytea
 );

@@ -7,7 +7,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -305,3 +305,35 @@ def test_what_the_record_calls_commands_is_read() -> None:
     assert by_name["fn_iu_gate_close"] == {"close_all_gates", "set_gate"}
     assert by_name["fn_iu_rollback_plan"] == {"plan_rollback"}
     assert by_name["fn_iu_auto_instantiate_atomic"] == {"instantiate_bulk"}
+
+
+# ------------------------------------------------------------------------------------- runs
+
+WITHOUT_A_RUN = {
+    "deliver_messages",  # an attempt is its own row
+    "seal_runs",  # the segment says who sealed it
+    "record_refusals",  # it writes what others were refused
+}
+"""Commands that change something and leave no run (docs/decisions/0025)."""
+
+
+def reached_from(name: str, files: Mapping[str, SchemaFile]) -> set[str]:
+    """The functions that a function calls, itself or by what it calls."""
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        found = set(re.findall(r"\biu_core\.(fn_iu_\w+)\(", files[waiting.pop()].sql)) - seen
+        seen |= found
+        waiting += found
+    return seen
+
+
+@pytest.mark.parametrize("code", COMMANDS)
+def test_what_a_command_did_is_recorded(code: str) -> None:
+    command = COMMANDS[code]
+    files = {file.name: file for file in TREE.objects if file.kind == "function"}
+    reached = {name for function in command.functions for name in reached_from(function, files)}
+    leaves_a_run = bool(command.functions) and not command.leaves_nothing
+    records = bool(reached & {"fn_iu_done", "fn_iu_compose_run"})
+    if leaves_a_run:
+        assert records is (code not in WITHOUT_A_RUN)

@@ -177,7 +177,9 @@ async def _prepare_roles(
                 "SELECT quote_literal($1)", scram_verifier(passwords[role])
             )
             await connection.execute(f"ALTER ROLE {role} PASSWORD {secret}")
-    if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", OWNER):
+    # Since PostgreSQL 16 whoever makes a role is a member that may give it away and not act as it.
+    acts = "USAGE" if connection.get_server_version().major >= 16 else "MEMBER"
+    if not await connection.fetchval("SELECT pg_has_role(current_user, $1, $2)", OWNER, acts):
         # An administrator who is no superuser may only give away what belongs to a role it is in.
         await connection.execute(f"GRANT {OWNER} TO CURRENT_USER")
     for role in ("iu_app", "iu_reader"):

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     migration_database_url: str | None = Field(
         default=None,
         repr=False,
-        description="The same database as the owner's login (a member of iu_owner), for "
+        description="The same database as the owner's login (iu_owner), for "
         "migrating and for making the first key. The embedded database needs none.",
         json_schema_extra={"expects": "a URL like postgresql://user:password@host:5432/database"},
     )

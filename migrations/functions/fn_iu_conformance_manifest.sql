@@ -30,7 +30,9 @@ AS $$
                              FROM (SELECT a.kind, jsonb_object_agg(a.name, a.facets) AS objects
                                      FROM (SELECT * FROM iu_core.fn_iu_conformance_objects()
                                            UNION ALL
-                                           SELECT * FROM iu_core.fn_iu_conformance_rows()) AS a
+                                           SELECT * FROM iu_core.fn_iu_conformance_rows()
+                                           UNION ALL
+                                           SELECT * FROM iu_core.fn_iu_conformance_roles()) AS a
                                     GROUP BY a.kind) AS k))
       FROM iu_core.v_iu_schema_version AS v
 $$;

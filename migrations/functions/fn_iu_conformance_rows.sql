@@ -32,23 +32,6 @@ AS $$
       FROM pg_namespace AS n
      WHERE n.nspname = 'iu_core'
     UNION ALL
-    SELECT 'config', 'role ' || r.rolname,
-           jsonb_build_object(
-               'powers', concat_ws(' ', CASE WHEN r.rolsuper THEN 'SUPERUSER' END,
-                                   CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
-                                   CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
-                                   CASE WHEN r.rolreplication THEN 'REPLICATION' END,
-                                   CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END),
-               'may become', coalesce(
-                   (SELECT string_agg(m.rolname, ', ' ORDER BY m.rolname)
-                      FROM pg_roles AS m
-                     WHERE NOT r.rolsuper AND m.oid <> r.oid AND pg_has_role(r.oid, m.oid, 'MEMBER')
-                       AND m.rolname IN ('iu_owner', 'iu_app', 'pg_read_all_data',
-                                         'pg_write_all_data', 'pg_read_server_files',
-                                         'pg_write_server_files', 'pg_execute_server_program')), ''))
-      FROM pg_roles AS r
-     WHERE r.rolname IN ('iu_owner', 'iu_app', 'iu_reader')
-    UNION ALL
     SELECT 'event_type', t.event_type, jsonb_build_object('domain', t.domain)
       FROM iu_core.event_type_registry AS t
     UNION ALL

@@ -1,12 +1,19 @@
 """A small tree and an empty database for the runner, and a look into its catalogue."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.support.databases import Database, Server, bootstrapped_database
+from app.db.embedded import EmbeddedPostgres
+from tests.support.databases import (
+    SERVER_OPTIONS,
+    Database,
+    Server,
+    bootstrapped_database,
+    superuser_of,
+)
 from tests.support.trees import Tree
 
 
@@ -38,4 +45,26 @@ async def another_database(
 ) -> AsyncIterator[Database]:
     """A second database that is bootstrapped and not migrated, to compare with."""
     async with bootstrapped_database(server, maintenance) as bare:
+        yield bare
+
+
+@pytest.fixture(scope="session")
+def server_apart(server: Server) -> Iterator[Server]:
+    """A server for tests that make logins of the roles, which others would find in their own.
+
+    Roles are a server's, and who may act as them is a part of what conforms.
+    """
+    with EmbeddedPostgres(
+        server.run_dir / "apart", bin_dir=server.bin_dir, options=SERVER_OPTIONS
+    ) as embedded:
+        yield Server(embedded=embedded, run_dir=server.run_dir)
+
+
+@pytest.fixture
+async def database_apart(server_apart: Server) -> AsyncIterator[Database]:
+    """A database that is bootstrapped and not migrated, where logins may be made."""
+    async with (
+        superuser_of(server_apart) as superuser,
+        bootstrapped_database(server_apart, superuser) as bare,
+    ):
         yield bare

@@ -205,19 +205,21 @@ def test_a_password_that_would_have_to_be_normalised_is_refused(password: str) -
 
 
 async def test_the_server_is_given_a_verifier_that_opens_for_the_password(
-    empty_database: Database, superuser: asyncpg.Connection
+    database_apart: Database,
 ) -> None:
-    login = f"{empty_database.name}_login"
-    password = empty_database.server.embedded.role_password(login)
+    login = f"{database_apart.name}_login"
+    password = database_apart.server.embedded.role_password(login)
     verifier = scram_verifier(password)
     assert password not in verifier
+    superuser = await open_connection(database_apart, "superuser")
     await superuser.execute(f"CREATE ROLE {login} LOGIN PASSWORD '{verifier}' IN ROLE iu_reader;")
     connection = await asyncpg.connect(
-        empty_database.server.embedded.url(login, empty_database.name)
+        database_apart.server.embedded.url(login, database_apart.name)
     )
     assert await connection.fetchval("SELECT current_user") == login
     await connection.close()
     await superuser.execute(f"DROP ROLE {login}")
+    await superuser.close()
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ import asyncpg
 import pytest
 
 import app
+from app.db.bootstrap import bootstrap
 from app.db.conformance import manifest_path, read_manifest
+from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import downgrade, migrate, root
 from app.db.revisions import head
 from app.db.schema_files import read_tree
 from app.db.startup_check import OLDEST_MAJOR
-from tests.support.databases import Database, Server, open_connection
+from tests.support.databases import SERVER_OPTIONS, Database, Server, open_connection, superuser_of
 from tests.support.release_dump import restored_database, statements
 from tools.manifest import MAJORS, read, written
 
@@ -105,6 +107,28 @@ async def test_a_database_that_went_down_and_up_again_conforms(empty_database: D
     await downgrade(empty_database.owner_url, "0001")
     await migrate(empty_database.owner_url)
     await assert_conforms(empty_database)
+
+
+async def test_a_database_that_a_platforms_administrator_made_conforms(
+    server: Server, tmp_path: Path
+) -> None:
+    """On a server of its own: who makes the roles is a member of them, from PostgreSQL 16 on."""
+    with EmbeddedPostgres(
+        tmp_path / "server", bin_dir=server.bin_dir, options=SERVER_OPTIONS
+    ) as embedded:
+        hosted = Server(embedded=embedded, run_dir=tmp_path)
+        database = hosted.database("factory")
+        async with superuser_of(hosted) as superuser:
+            await superuser.execute(
+                "CREATE ROLE admin LOGIN CREATEDB CREATEROLE"
+                f" PASSWORD '{embedded.role_password('admin')}'"
+            )
+        report = await bootstrap(
+            embedded.url("admin", "postgres"), database=database.name, passwords=hosted.passwords()
+        )
+        assert len(report.warnings) == 1  # that everybody may take advisory locks
+        await migrate(embedded.url("admin", database.name))
+        await assert_conforms(database)
 
 
 async def test_migrating_again_brings_back_functions_views_and_grants(

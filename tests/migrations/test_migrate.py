@@ -191,25 +191,25 @@ async def test_a_revision_that_this_program_does_not_know_is_a_newer_programs(
         await migrate(empty_database.owner_url, tree=tree.root)
 
 
-async def test_only_a_member_of_the_owner_migrates(empty_database: Database, tree: Tree) -> None:
+async def test_only_a_member_of_the_owner_migrates(database_apart: Database, tree: Tree) -> None:
     with pytest.raises(MigrationError, match=r"^The login iu_app is not a member of iu_owner"):
-        await migrate(empty_database.app_url, tree=tree.root)
-    connection = await open_connection(empty_database, "superuser")
+        await migrate(database_apart.app_url, tree=tree.root)
+    connection = await open_connection(database_apart, "superuser")
     await connection.execute(
-        f"CREATE ROLE {empty_database.name} LOGIN IN ROLE iu_owner"
-        f" PASSWORD '{empty_database.server.embedded.role_password(empty_database.name)}';"
-        f"GRANT CONNECT ON DATABASE {empty_database.name} TO {empty_database.name}"
+        f"CREATE ROLE {database_apart.name} LOGIN IN ROLE iu_owner"
+        f" PASSWORD '{database_apart.server.embedded.role_password(database_apart.name)}';"
+        f"GRANT CONNECT ON DATABASE {database_apart.name} TO {database_apart.name}"
     )
-    member = empty_database.server.embedded.url(empty_database.name, empty_database.name)
+    member = database_apart.server.embedded.url(database_apart.name, database_apart.name)
     assert (await migrate(member, tree=tree.root)).revision == "0001"
     owners = await fetch(
-        empty_database,
+        database_apart,
         "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class"
         " WHERE relnamespace = 'iu_core'::regnamespace",
     )
     assert owners == [("iu_owner",)]
     await connection.execute(
-        f"DROP OWNED BY {empty_database.name}; DROP ROLE {empty_database.name}"
+        f"DROP OWNED BY {database_apart.name}; DROP ROLE {database_apart.name}"
     )
     await connection.close()
 

@@ -14,9 +14,9 @@ AGAIN = "Remedy: run `factory migrate --again`, which creates and grants everyth
 
 
 @pytest.fixture
-async def migrated(empty_database: Database, tree: Tree) -> Database:
-    await migrate(empty_database.owner_url, tree=tree.root, program="1.2.0")
-    return empty_database
+async def migrated(database_apart: Database, tree: Tree) -> Database:
+    await migrate(database_apart.owner_url, tree=tree.root, program="1.2.0")
+    return database_apart
 
 
 @pytest.fixture

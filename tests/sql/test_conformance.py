@@ -459,11 +459,26 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
     ),
     "the service may become the owner": (
         "GRANT iu_owner TO iu_app",
-        [changed("config", "role iu_app", "may become", "", "iu_owner")],
+        [
+            changed("config", "role iu_app", "may become", "", "iu_owner"),
+            changed("config", "role iu_owner", "members", "", "iu_app"),
+        ],
     ),
-    "dashboards read everything": (
-        "GRANT pg_read_all_data TO iu_reader",
-        [changed("config", "role iu_reader", "may become", "", "pg_read_all_data")],
+    "the service may become a superuser": (
+        "GRANT postgres TO iu_app",
+        [changed("config", "role iu_app", "may become", "", "postgres")],
+    ),
+    "dashboards read everything, and end sessions": (
+        "GRANT pg_signal_backend, pg_read_all_data TO iu_reader",
+        [
+            changed(
+                "config", "role iu_reader", "may become", "", "pg_read_all_data, pg_signal_backend"
+            )
+        ],
+    ),
+    "somebody may become the owner": (
+        "CREATE ROLE conformance_stranger LOGIN IN ROLE iu_owner",
+        [changed("config", "role iu_owner", "members", "", "conformance_stranger")],
     ),
     "the service makes roles": (
         "ALTER ROLE iu_app CREATEROLE SUPERUSER",
@@ -553,16 +568,18 @@ async def test_what_operators_made_is_counted_and_not_compared(
                 updated_by, reason, removed_at)
         SELECT name, false, '*', 'https://a.example', '{a}', now(), now(), 'a', 'a', removed
           FROM (VALUES ('portal', NULL), ('gone', now())) AS v(name, removed);
-        UPDATE iu_core.iu_api_key SET revoked_at = now() WHERE scope = 'producer'
+        UPDATE iu_core.iu_api_key SET revoked_at = now() WHERE scope = 'producer';
+        CREATE ROLE conformance_service LOGIN IN ROLE iu_app, iu_reader;
+        CREATE ROLE conformance_dashboard LOGIN IN ROLE iu_reader
         """
     )
     report = await compare(superuser, manifest)
     assert report["verdict"] == "conforms"
     own = {line["kind"]: line["own"] for line in report["kinds"]}
-    assert own == dict.fromkeys(KINDS, 0) | {"config": 2, "event_type": 2, "route": 2}
+    assert own == dict.fromkeys(KINDS, 0) | {"config": 5, "event_type": 2, "route": 2}
     before = len(manifest["objects"]["config"])
     line = kind(report, "config")
-    assert (line["expected"], line["actual"]) == (before, before + 2)
+    assert (line["expected"], line["actual"]) == (before, before + 5)
 
 
 async def test_what_operators_decide_is_theirs(
@@ -573,11 +590,47 @@ async def test_what_operators_decide_is_theirs(
         UPDATE iu_core.iu_core_config SET config_value = 'true' WHERE is_write_gate;
         UPDATE iu_core.event_type_registry SET delivery_lane = 'live', data_schema = '{}';
         ALTER TABLE iu_core.event_outbox SET (autovacuum_vacuum_scale_factor = 0.01);
-        ALTER ROLE iu_app PASSWORD NULL;
-        GRANT pg_monitor TO iu_reader
+        ALTER ROLE iu_app PASSWORD NULL CONNECTION LIMIT 50
         """
     )
     assert (await compare(superuser, manifest))["verdict"] == "conforms"
+
+
+async def test_who_administers_a_role_is_the_servers_business(
+    superuser: asyncpg.Connection, manifest: dict[str, Any]
+) -> None:
+    """Superusers, and what bootstrap leaves behind when a platform's administrator runs it."""
+    await superuser.execute(
+        """
+        CREATE ROLE conformance_super SUPERUSER;
+        GRANT iu_owner, iu_reader TO conformance_super;
+        CREATE ROLE conformance_admin CREATEROLE;
+        GRANT iu_owner, iu_app TO conformance_admin WITH ADMIN OPTION
+        """
+    )
+    report = await compare(superuser, manifest)
+    assert report["verdict"] == "conforms"
+    assert kind(report, "config")["own"] == 0
+    await superuser.execute(
+        "REVOKE ADMIN OPTION FOR iu_owner FROM conformance_admin;"
+        "ALTER ROLE conformance_admin NOCREATEROLE"
+    )
+    report = await compare(superuser, manifest)
+    assert findings(report) == [
+        changed("config", "role iu_owner", "members", "", "conformance_admin")
+    ]
+    assert kind(report, "config")["own"] == 1
+
+
+async def test_to_make_roles_is_not_to_administer_the_owner(
+    superuser: asyncpg.Connection, manifest: dict[str, Any]
+) -> None:
+    if manifest["postgresql"] < 16:
+        pytest.skip("before PostgreSQL 16 who makes roles may give away any")
+    await superuser.execute("CREATE ROLE conformance_maker CREATEROLE IN ROLE iu_owner")
+    assert findings(await compare(superuser, manifest)) == [
+        changed("config", "role iu_owner", "members", "", "conformance_maker")
+    ]
 
 
 async def test_the_callers_settings_change_nothing(superuser: asyncpg.Connection) -> None:

@@ -32,7 +32,9 @@ AS $$
                                            UNION ALL
                                            SELECT * FROM iu_core.fn_iu_conformance_rows()
                                            UNION ALL
-                                           SELECT * FROM iu_core.fn_iu_conformance_roles()) AS a
+                                           SELECT * FROM iu_core.fn_iu_conformance_roles()
+                                           UNION ALL
+                                           SELECT * FROM iu_core.fn_iu_conformance_database()) AS a
                                     GROUP BY a.kind) AS k))
       FROM iu_core.v_iu_schema_version AS v
 $$;

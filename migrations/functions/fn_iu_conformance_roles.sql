@@ -1,7 +1,7 @@
 -- grant: owner only
--- The three roles, by kind and name: what each may, as whom it may act, and who may act as it.
--- Operators make logins of the service's role and of the dashboards': each is told by itself. Of the
--- owner there should be none.
+-- The three roles, by kind and name: what each may, as whom it may act, who may act as it, and what its
+-- sessions start with. Operators make logins of the service's role and of the dashboards': each is
+-- told by itself. Of the owner there should be none.
 -- Superusers and those who administer a role may act as it whether they are members or not, and
 -- platforms make them so: they are not told. Before PostgreSQL 16 CREATEROLE administers every role.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_conformance_roles()
@@ -40,7 +40,9 @@ AS $$
            SELECT 'members', coalesce(string_agg(m.member, ', ' ORDER BY m.member), '')
              FROM members AS m
             WHERE m.of_role = 'iu_owner'
-           HAVING r.rolname = 'iu_owner') AS f
+           HAVING r.rolname = 'iu_owner'
+            UNION ALL
+           SELECT * FROM iu_core.fn_iu_conformance_settings(r.oid)) AS f
      GROUP BY r.rolname
     UNION ALL
     SELECT 'config', format('login %s of %s', m.member, m.of_role), '{}'

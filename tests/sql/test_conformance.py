@@ -131,6 +131,12 @@ EDITED = """
     END $do$
 """
 
+
+def here(statement: str) -> str:
+    """A statement that names the database, as %I."""
+    return f"DO $do$ BEGIN EXECUTE format($$ {statement} $$, current_database()); END $do$"
+
+
 CHANGES: dict[str, tuple[str, list[Finding]]] = {
     # -------------------------------------------------------------------------- functions
     "a function was edited": (
@@ -484,6 +490,37 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
         "ALTER ROLE iu_app CREATEROLE SUPERUSER",
         [changed("config", "role iu_app", "powers", "", "SUPERUSER CREATEROLE")],
     ),
+    "the service's sessions skip foreign keys": (
+        "ALTER ROLE iu_app SET session_replication_role = 'replica'",
+        [changed("config", "role iu_app", "set session_replication_role", None, "replica")],
+    ),
+    "a role's sessions in this database find other things, or read them otherwise": (
+        here("ALTER ROLE iu_reader IN DATABASE %I SET search_path = public, pg_temp")
+        + ";"
+        + here("ALTER ROLE iu_reader IN DATABASE %I SET plpgsql.variable_conflict = 'use_column'"),
+        [
+            changed("config", "role iu_reader", facet, None, after)
+            for facet, after in (
+                ("set plpgsql.variable_conflict here", "use_column"),
+                ("set search_path here", "public, pg_temp"),
+            )
+        ],
+    ),
+    "everybody's sessions skip foreign keys, and none starts as bootstrap had it": (
+        here("ALTER DATABASE %I RESET ALL")
+        + ";"
+        + here("ALTER DATABASE %I SET session_replication_role = 'replica'"),
+        [
+            changed("config", "database", f"set {setting}", before, after)
+            for setting, before, after in (
+                ("TimeZone", "UTC", None),
+                ("default_transaction_isolation", "read committed", None),
+                ("default_transaction_read_only", "off", None),
+                ("search_path", "iu_core, public", None),
+                ("session_replication_role", None, "replica"),
+            )
+        ],
+    ),
     "a key is gone": (
         "DELETE FROM iu_core.iu_core_config WHERE config_key = 'iu_core.retention_enabled'",
         [missing("config", "iu_core.retention_enabled")],
@@ -593,6 +630,7 @@ async def test_what_operators_decide_is_theirs(
         ALTER ROLE iu_app PASSWORD NULL CONNECTION LIMIT 50
         """
     )
+    await superuser.execute(here("ALTER DATABASE %I SET portal.secret = 'x'"))
     assert (await compare(superuser, manifest))["verdict"] == "conforms"
 
 

@@ -521,6 +521,34 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
             )
         ],
     ),
+    "the database is everybody's": (
+        here("GRANT ALL ON DATABASE %I TO PUBLIC"),
+        [changed("config", "database", "grants to PUBLIC", None, "CONNECT, CREATE, TEMPORARY")],
+    ),
+    "the database was never prepared": (
+        here("ALTER DATABASE %I RESET ALL")
+        + ";"
+        + here("REVOKE CONNECT ON DATABASE %I FROM iu_app, iu_reader"),
+        [
+            changed("config", "database", facet, before, None)
+            for facet, before in (
+                ("grants to iu_app", "CONNECT"),
+                ("grants to iu_reader", "CONNECT"),
+                ("set TimeZone", "UTC"),
+                ("set default_transaction_isolation", "read committed"),
+                ("set default_transaction_read_only", "off"),
+                ("set search_path", "iu_core, public"),
+            )
+        ],
+    ),
+    "everybody makes what sessions look for": (
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        [changed("config", "database", "in public grants to PUBLIC", None, "CREATE")],
+    ),
+    "the service may hold up everybody": (
+        "GRANT EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) TO iu_app",
+        [changed("config", "database", "on advisory locks grants to iu_app", None, "EXECUTE")],
+    ),
     "a key is gone": (
         "DELETE FROM iu_core.iu_core_config WHERE config_key = 'iu_core.retention_enabled'",
         [missing("config", "iu_core.retention_enabled")],
@@ -631,6 +659,7 @@ async def test_what_operators_decide_is_theirs(
         """
     )
     await superuser.execute(here("ALTER DATABASE %I SET portal.secret = 'x'"))
+    await superuser.execute(here("GRANT ALL ON DATABASE %I TO pg_read_all_data"))
     assert (await compare(superuser, manifest))["verdict"] == "conforms"
 
 

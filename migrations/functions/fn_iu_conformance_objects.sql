@@ -31,6 +31,14 @@ AS $$
      WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'iu_core'::regnamespace
        AND d.deptype = 'n'
     UNION ALL
+    -- A cast is in no schema.
+    SELECT 'table', i.type || ' ' || i.identity, '{}'
+      FROM pg_cast AS c
+     CROSS JOIN LATERAL pg_identify_object('pg_cast'::regclass, c.oid, 0) AS i
+     WHERE EXISTS (SELECT FROM pg_type AS t
+                    WHERE t.oid IN (c.castsource, c.casttarget)
+                      AND t.typnamespace = 'iu_core'::regnamespace)
+    UNION ALL
     SELECT 'trigger', i.identity,
            jsonb_build_object('definition', pg_get_triggerdef(t.oid),
                               'enabled', CASE t.tgenabled WHEN 'O' THEN 'yes' WHEN 'D' THEN 'no'

@@ -1,6 +1,6 @@
 -- grant: owner only
 -- What belongs to each relation of the schema beside its columns: constraints, indexes, rules,
--- policies, relations that inherit. A constraint whose triggers are off says so, and so does an index
+-- policies, relations that inherit, publications. A constraint whose triggers are off says so, and so does an index
 -- that is not in use.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_conformance_parts()
 RETURNS TABLE (relation oid, facet text, value text)
@@ -43,6 +43,11 @@ AS $$
             UNION ALL
            SELECT 'inherited by ' || h.inhrelid::regclass, 'yes'
              FROM pg_inherits AS h
-            WHERE h.inhparent = c.oid) AS p
+            WHERE h.inhparent = c.oid
+            UNION ALL
+           SELECT 'published by ' || b.pubname, 'yes'
+             FROM pg_publication_rel AS e
+             JOIN pg_publication AS b ON b.oid = e.prpubid
+            WHERE e.prrelid = c.oid) AS p
      WHERE c.relnamespace = 'iu_core'::regnamespace AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 $$;

@@ -24,13 +24,26 @@ AS $$
                                CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences'
                                                     WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types'
                                                     ELSE 'schemas' END,
-                               CASE WHEN d.defaclnamespace <> 0 THEN 'here' END, g.facet),
+                               CASE WHEN d.defaclnamespace <> 0 THEN 'here' END,
+                               CASE WHEN d.defaclrole <> n.nspowner
+                                    THEN 'by ' || pg_get_userbyid(d.defaclrole) END, g.facet),
                            g.value
                       FROM pg_default_acl AS d
                      CROSS JOIN LATERAL iu_core.fn_iu_conformance_grants(d.defaclacl) AS g
-                     WHERE d.defaclrole = n.nspowner AND d.defaclnamespace IN (0, n.oid)) AS f)
+                     WHERE d.defaclnamespace = n.oid
+                        OR d.defaclnamespace = 0 AND d.defaclrole = n.nspowner
+                    UNION ALL
+                    SELECT 'published by ' || p.pubname,
+                           CASE WHEN p.puballtables THEN 'all tables' ELSE 'its tables' END
+                      FROM pg_publication AS p
+                     WHERE p.puballtables
+                        OR EXISTS (SELECT FROM pg_publication_namespace AS i
+                                    WHERE i.pnpubid = p.oid AND i.pnnspid = n.oid)) AS f)
       FROM pg_namespace AS n
      WHERE n.nspname = 'iu_core'
+    UNION ALL
+    SELECT 'config', 'clock', jsonb_build_object('ahead', c.set_ahead::text)
+      FROM iu_core.iu_clock AS c
     UNION ALL
     SELECT 'event_type', t.event_type, jsonb_build_object('domain', t.domain)
       FROM iu_core.event_type_registry AS t

@@ -394,6 +394,14 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
         "ALTER TYPE iu_core.iu_compose_item ADD ATTRIBUTE more text",
         [changed("table", "type iu_core.iu_compose_item", "column more", None, "26 text")],
     ),
+    "a type can be cast": (
+        "CREATE CAST (iu_core.iu_compose_item AS text) WITH INOUT",
+        [unexpected("table", "cast (iu_core.iu_compose_item AS pg_catalog.text)")],
+    ),
+    "a table is published": (
+        f"CREATE PUBLICATION leak FOR TABLE {LEASES}",
+        [changed("table", LEASES, "published by leak", None, "yes")],
+    ),
     "a table is gone": (
         "DROP TABLE iu_core.iu_actor_fence",
         [missing("table", "iu_core.iu_actor_fence")],
@@ -548,6 +556,32 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
     "the service may hold up everybody": (
         "GRANT EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) TO iu_app",
         [changed("config", "database", "on advisory locks grants to iu_app", None, "EXECUTE")],
+    ),
+    "new tables of another here are everybody's": (
+        """ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA iu_core
+           GRANT SELECT ON TABLES TO PUBLIC""",
+        [
+            changed(
+                "config",
+                "schema iu_core",
+                "new tables here by postgres grants to PUBLIC",
+                None,
+                "SELECT",
+            )
+        ],
+    ),
+    "everything is published": (
+        """CREATE PUBLICATION of_all FOR ALL TABLES;
+           CREATE PUBLICATION of_these FOR TABLES IN SCHEMA iu_core;
+           CREATE PUBLICATION of_others FOR TABLES IN SCHEMA public""",
+        [
+            changed("config", "schema iu_core", "published by of_all", None, "all tables"),
+            changed("config", "schema iu_core", "published by of_these", None, "its tables"),
+        ],
+    ),
+    "the clock is ahead": (
+        "SELECT iu_core.fn_iu_set_clock(interval '5 years')",
+        [changed("config", "clock", "ahead", "00:00:00", "5 years")],
     ),
     "a key is gone": (
         "DELETE FROM iu_core.iu_core_config WHERE config_key = 'iu_core.retention_enabled'",

@@ -34,11 +34,11 @@ SELECT s.surface, s.row_count, md5(coalesce(s.rows_hash, 0)::text) AS digest
                ('iu_piece_membership', c.memberships, c.memberships_hash)
            ) AS v(surface, row_count, rows_hash)
     UNION ALL
-    SELECT 'iu_collection_template_instance_lineage', count(*),
+    SELECT 'iu_collection_template_instance_lineage' AS surface, count(*),
            sum(hash_record_extended(ROW(t.*), uuid_hash_extended(t.instance_collection_id, 0)))
       FROM iu_core.iu_collection_template_instance_lineage AS t
     UNION ALL
-    SELECT 'iu_auto_instantiate_event_log', count(*),
+    SELECT 'iu_auto_instantiate_event_log' AS surface, count(*),
            sum(hash_record_extended(
                ROW(t.instance_collection_id, t.event_id, t.reference_id, t.template_collection_id,
                    t.operation_id, t.request_id, t.composed_at, t.event_type, t.suffix, t.actor,
@@ -47,22 +47,22 @@ SELECT s.surface, s.row_count, md5(coalesce(s.rows_hash, 0)::text) AS digest
                uuid_hash_extended(t.instance_collection_id, 0)))
       FROM iu_core.iu_auto_instantiate_event_log AS t
     UNION ALL
-    SELECT 'iu_collection_template_registry', count(*),
+    SELECT 'iu_collection_template_registry' AS surface, count(*),
            sum(hash_record_extended(
                ROW(t.template_collection_id, t.template_key, t.composition_digest, t.piece_count,
                    t.marked_by, t.marked_at, t.reason, t.schema_digest, t.empty_data_errors::text),
                uuid_hash_extended(t.template_collection_id, 0)))
       FROM iu_core.iu_collection_template_registry AS t
     UNION ALL
-    SELECT 'iu_collection_template_version', count(*),
+    SELECT 'iu_collection_template_version' AS surface, count(*),
            sum(hash_record_extended(ROW(t.*), uuid_hash_extended(t.template_collection_id, 0)))
       FROM iu_core.iu_collection_template_version AS t
     UNION ALL
-    SELECT 'iu_lifecycle_log', count(*),
+    SELECT 'iu_lifecycle_log' AS surface, count(*),
            sum(hash_record_extended(ROW(t.*), hashint8extended(t.lifecycle_id, 0)))
       FROM iu_core.iu_lifecycle_log AS t
     UNION ALL
-    SELECT 'iu_vector_sync_point', count(*),
+    SELECT 'iu_vector_sync_point' AS surface, count(*),
            sum(hash_record_extended(ROW(t.*), uuid_hash_extended(t.unit_id, 0)))
       FROM iu_core.iu_vector_sync_point AS t
     UNION ALL
@@ -79,18 +79,18 @@ SELECT s.surface, s.row_count, md5(coalesce(s.rows_hash, 0)::text) AS digest
                    FROM iu_core.event_outbox AS t
                   GROUP BY t.domain) AS m ON m.domain = d.domain
     UNION ALL
-    SELECT 'event_type_registry', count(*),
+    SELECT 'event_type_registry' AS surface, count(*),
            sum(hash_record_extended(
                ROW(t.event_type, t.delivery_lane, t.domain, t.description, t.created_at, t.version,
                    t.data_schema::text, t.updated_at, t.updated_by, t.reason),
                hashtextextended(t.event_type, 0)))
       FROM iu_core.event_type_registry AS t
     UNION ALL
-    SELECT 'dot_iu_command_catalog', count(*),
+    SELECT 'dot_iu_command_catalog' AS surface, count(*),
            sum(hash_record_extended(ROW(t.*), hashtextextended(t.command_code, 0)))
       FROM iu_core.dot_iu_command_catalog AS t
     UNION ALL
-    SELECT 'write_gates_open', count(*),
+    SELECT 'write_gates_open' AS surface, count(*),
            sum(hash_record_extended(ROW(g.gate_key, g.state), hashtextextended(g.gate_key, 0)))
       FROM iu_core.v_iu_gate AS g
      WHERE g.state <> 'closed'

@@ -104,6 +104,7 @@ class ConformanceReport(WireModel):
             "database_ahead",
             "database_behind",
             "no_manifest",
+            "not_a_manifest",
             "other_postgresql",
         ]
         | None

@@ -17,7 +17,9 @@ DECLARE
     v_obstacle jsonb := iu_core.fn_iu_conformance_obstacle(p_manifest, v_actual);
     v_answer   jsonb := jsonb_build_object(
         'reason', v_obstacle -> 'reason', 'remedy', v_obstacle -> 'remedy',
-        'manifest', p_manifest - 'objects', 'database', v_actual - 'objects');
+        'manifest', CASE WHEN iu_core.fn_iu_conformance_is_manifest(p_manifest)
+                         THEN p_manifest - 'objects' END,
+        'database', v_actual - 'objects');
 BEGIN
     IF v_obstacle IS NOT NULL THEN
         RETURN v_answer || jsonb_build_object(

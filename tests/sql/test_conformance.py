@@ -176,9 +176,9 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
                 "function",
                 GATE_READER,
                 "signature",
-                "(p_gate_key text, p_actor text, p_at timestamp with time zone) RETURNS boolean"
+                "(p_gate_key text, p_actor text, p_at timestamp with time zone) RETURNS uuid[]"
                 " LANGUAGE sql COST 100",
-                "(p_gate_key text, p_actor text, p_at timestamp with time zone) RETURNS boolean"
+                "(p_gate_key text, p_actor text, p_at timestamp with time zone) RETURNS uuid[]"
                 " LANGUAGE sql COST 1",
             ),
             changed("function", GATE_READER, "strict", None, "yes"),
@@ -820,6 +820,39 @@ async def test_what_is_of_another_version_is_not_compared(
         "reason": reason,
         "remedy": remedy.format(**head),
         "manifest": None if other is None else head | other,
+        "database": head,
+        "kinds": [],
+        "findings": [],
+        "truncated": False,
+    }
+
+
+NO_MANIFESTS: dict[str, Any] = {
+    "an empty object": {},
+    "an array": [1],
+    "a text": "x",
+    "a version that is no release's": {"program": "1.0rc1"},
+    "a text where a number is": {"postgresql": "18"},
+    "no objects": {"objects": None},
+    "a kind that has no objects": {"objects": {"table": 5}},
+    "an object that has no facets": {"objects": {"table": {"iu_core.iu_clock": [{}]}}},
+}
+
+
+@pytest.mark.parametrize("which", NO_MANIFESTS)
+async def test_what_is_no_manifest_is_said_to_be_none(
+    superuser: asyncpg.Connection, manifest: dict[str, Any], which: str
+) -> None:
+    other = NO_MANIFESTS[which]
+    head = {name: value for name, value in manifest.items() if name != "objects"}
+    given = manifest | other if isinstance(other, dict) and other else other
+    report = await compare(superuser, given)
+    assert report == {
+        "verdict": "not_comparable",
+        "reason": "not_a_manifest",
+        "remedy": "What was given is no manifest: take migrations/manifests/"
+        f"{head['postgresql']}.json of the release that migrated the database, {head['program']}.",
+        "manifest": None,
         "database": head,
         "kinds": [],
         "findings": [],

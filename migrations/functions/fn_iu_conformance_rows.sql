@@ -45,6 +45,11 @@ AS $$
     SELECT 'config', 'clock', jsonb_build_object('ahead', c.set_ahead::text)
       FROM iu_core.iu_clock AS c
     UNION ALL
+    -- One object: a row more is none of the operators'.
+    SELECT 'config', 'commands',
+           coalesce(jsonb_object_agg(d.command_code, (to_jsonb(d) - 'command_code')::text), '{}')
+      FROM iu_core.dot_iu_command_catalog AS d
+    UNION ALL
     SELECT 'event_type', t.event_type, jsonb_build_object('domain', t.domain)
       FROM iu_core.event_type_registry AS t
     UNION ALL

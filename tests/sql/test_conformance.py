@@ -579,6 +579,23 @@ CHANGES: dict[str, tuple[str, list[Finding]]] = {
             changed("config", "schema iu_core", "published by of_these", None, "its tables"),
         ],
     ),
+    "there is a command more": (
+        """INSERT INTO iu_core.dot_iu_command_catalog
+           VALUES ('more', 'More', 'owner', NULL, NULL, NULL,
+                   '{}', false, NULL, '{}', NULL, '{}')""",
+        [
+            changed(
+                "config",
+                "commands",
+                "more",
+                None,
+                '{"title": "More", "authority": "owner", "reversible": false, "reversed_by": null,'
+                ' "cli_commands": [], "elevated_for": null, "elevated_scope": null,'
+                ' "http_operation": null, "required_gates": [], "required_scope": null,'
+                ' "handler_functions": []}',
+            )
+        ],
+    ),
     "the clock is ahead": (
         "SELECT iu_core.fn_iu_set_clock(interval '5 years')",
         [changed("config", "clock", "ahead", "00:00:00", "5 years")],
@@ -643,6 +660,16 @@ async def test_a_column_of_which_nobody_looked_for_null_says_so(
     )
     assert findings(await compare(superuser, manifest)) == [
         changed("table", LEASES, "column reason", "8 text NOT NULL", "8 text NOT NULL NOT VALID")
+    ]
+
+
+async def test_commands_that_are_gone_are_named(
+    superuser: asyncpg.Connection, manifest: dict[str, Any]
+) -> None:
+    await superuser.execute("DELETE FROM iu_core.dot_iu_command_catalog")
+    commands = manifest["objects"]["config"]["commands"]
+    assert findings(await compare(superuser, manifest)) == [
+        changed("config", "commands", code, commands[code], None) for code in sorted(commands)
     ]
 
 

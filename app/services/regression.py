@@ -24,10 +24,9 @@ def changes_between(
     surfaces = before.keys() | after.keys()
     expected = _read(expectations, surfaces)
     otherwise = expected.get(EVERY, INVARIANT)
-    named = {surface for surface in expected if surface.startswith(PARTS)}
     return [
         _change(surface, before, after, expected.get(surface, otherwise))
-        for surface in sorted(surfaces | named)
+        for surface in sorted(surfaces)
     ]
 
 
@@ -38,7 +37,7 @@ def _read(expectations: Sequence[str], surfaces: set[str]) -> dict[str, str]:
         surface, _, what = text.rpartition("=")
         if surface in expected:
             errors.append(_error("duplicate_key", f"expects two things of {surface}"))
-        elif surface not in surfaces and surface != EVERY and not surface.startswith(PARTS):
+        elif surface not in surfaces and surface != EVERY:
             errors.append(_error("surface", f"neither snapshot has a surface {surface}"))
         expected[surface] = what.replace(" ", "+")
     if errors:

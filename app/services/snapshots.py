@@ -12,6 +12,8 @@ from app.db.rows import Row
 from app.errors import Refusal
 from app.paging import Keyset, Position
 from app.refusals.from_database import refusal_from_status
+from app.refusals.invalid import invalid_input
+from app.refusals.members import InvalidField
 from app.schemas.base import Page
 from app.schemas.snapshots import (
     Comparison,
@@ -27,6 +29,12 @@ from app.services.regression import changes_between
 from app.vector_index import VectorIndex
 
 _SNAPSHOTS = Keyset("snapshots", (datetime, UUID))
+_NOT_BEFORE = InvalidField(
+    location="query",
+    pointer="/from",
+    rule="order",
+    detail="names a snapshot that was not taken before that of `to`",
+)
 
 
 async def take_snapshot(
@@ -75,7 +83,8 @@ async def get_snapshot(database: Database, snapshot_id: UUID) -> Snapshot:
 async def compare_snapshots(database: Database, query: Comparison) -> Regression:
     """Every surface in two snapshots, and whether it is as expected.
 
-    Refuses with `snapshot_not_found`, and with `invalid_input` what can't be expected.
+    Refuses with `snapshot_not_found`, and with `invalid_input` what can't be expected and a `from`
+    that is not before `to`.
     """
 
     async def work(tx: Transaction) -> tuple[Snapshot, Snapshot]:
@@ -84,6 +93,8 @@ async def compare_snapshots(database: Database, query: Comparison) -> Regression
         return before, after
 
     before, after = await database.run(work)
+    if _place(before) >= _place(after):
+        raise invalid_input([_NOT_BEFORE])
     changes = changes_between(_by_name(before), _by_name(after), query.expect)
     return Regression(
         before=_summary(before),
@@ -102,12 +113,16 @@ async def _snapshot(tx: Transaction, snapshot_id: UUID) -> Snapshot:
 
 
 async def _newest(tx: Transaction, before: Snapshot | None = None) -> UUID:
-    position = None if before is None else (before.taken_at, before.snapshot_id)
+    position = None if before is None else _place(before)
     found = await db.snapshots(tx, position, limit=1)
     if not found:
         raise Refusal("snapshot_not_found")
     snapshot_id: UUID = found[0]["snapshot_id"]
     return snapshot_id
+
+
+def _place(snapshot: Snapshot) -> tuple[datetime, UUID]:
+    return (snapshot.taken_at, snapshot.snapshot_id)
 
 
 def _by_name(snapshot: Snapshot) -> dict[str, Surface]:

@@ -229,4 +229,13 @@ CONFLICTS = (
         " `POST /commands/runs/seal`. Send the same request again then.",
         asked="/commands/runs/export",
     ),
+    _conflict(
+        "audit_chain_broken",
+        "The end of the audit chain is gone",
+        "The database's row that says where the audit chain ends is not there: somebody who may"
+        " change every row has deleted it. Nothing is sealed, for nobody can tell what comes next.",
+        "Look with `GET /commands/runs/verify` at what there is, and compare the database with a"
+        " backup and with the last head that was exported.",
+        asked="/commands/runs/seal",
+    ),
 )

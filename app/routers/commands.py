@@ -48,7 +48,7 @@ async def verify_runs(expected: Annotated[ExpectedHead, Query()], audit: AuditDe
     return await audit.verify(expected.head)
 
 
-@router.post("/runs/seal")
+@router.post("/runs/seal", responses=refusals("audit_chain_broken"))
 async def seal_runs(
     caller: Annotated[Caller, Depends(RequireCommand("seal_runs"))], audit: AuditDep
 ) -> Sealed:

@@ -6,7 +6,7 @@
 -- sealed, and where the chain ends now. more: there is something left that is old enough
 -- (fn_iu_audit_until), and can be sealed by another call, once those who are writing are done.
 -- Sealers go one after the other, and one that is killed leaves nothing. Where nothing is old enough it
--- writes nothing, and waits for nobody.
+-- writes nothing, and waits for nobody. Raises audit_chain_broken where the chain's end is gone.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_seal(p_sealed_by text, p_segments integer)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -21,6 +21,9 @@ DECLARE
     v_chain    iu_core.iu_audit_chain;
 BEGIN
     SELECT c.* INTO v_chain FROM iu_core.iu_audit_chain AS c;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'PF409', MESSAGE = 'audit_chain_broken';
+    END IF;
     IF iu_core.fn_iu_audit_open(v_chain.last_at, v_chain.last_record_id, v_due) THEN
         PERFORM iu_core.fn_iu_lock('audit', ARRAY['chain'], false);
         v_complete := iu_core.fn_iu_audit_until(iu_core.fn_iu_audit_horizon());

@@ -230,6 +230,20 @@ async def test_an_empty_chain_holds_and_has_no_head(service: Service) -> None:
     )
 
 
+async def test_a_chain_whose_end_is_gone_is_not_sealed_on(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    await sealed(service, owner)
+    await owner.execute("DELETE FROM iu_core.iu_audit_chain")
+    answer = await service.operator.post(f"{RUNS}/seal")
+    assert answer.status_code == 409
+    assert answer.json() == problem(
+        "audit_chain_broken", answer.headers["x-request-id"], f"{RUNS}/seal"
+    )
+    report = (await service.viewer.get(f"{RUNS}/verify")).json()
+    assert [finding["kind"] for finding in report["findings"]] == ["chain_truncated"]
+
+
 async def test_the_service_seals_by_itself(
     database: Database,
     owner: asyncpg.Connection,

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "internal": "tests/api/test_bad_days.py",
     "audit_key_unavailable": "tests/api/test_audit.py",
     "nothing_sealed": "tests/api/test_audit.py",
+    "audit_chain_broken": "tests/api/test_audit.py",
     "origin_not_allowed": "tests/api/test_problems.py",
     "event_intake_gate_closed": "tests/api/test_events.py",
     "event_conflict": "tests/api/test_events.py",

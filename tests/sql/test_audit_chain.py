@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -211,7 +211,7 @@ async def test_a_chain_that_was_never_sealed_says_since_when(
     assert answer["findings"] == []
     assert answer["unsealed"]["runs"] == 1
     since = await owner.fetchval("SELECT last_at FROM iu_core.iu_command_record")
-    assert answer["unsealed"]["since"] == since.isoformat()
+    assert datetime.fromisoformat(answer["unsealed"]["since"]) == since
     assert (answer["segment_no"], answer["sealed_until"]) == (None, None)
 
 
@@ -362,6 +362,23 @@ async def test_a_truncated_chain_is_named(
     if with_its_runs:
         await owner.execute("DELETE FROM iu_core.iu_command_record WHERE record_id = $1", last)
     assert await found(app_conn) == [("chain_truncated", "segment 3")]
+
+
+async def test_a_chain_whose_end_is_gone_is_named_and_not_sealed_on(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    """Otherwise whoever takes the end away could take the last segments with it."""
+    last = await record(owner, 2)
+    await owner.execute("DELETE FROM iu_core.iu_audit_chain")
+    await owner.execute("DELETE FROM iu_core.iu_audit_segment WHERE segment_no = 3")
+    await owner.execute("DELETE FROM iu_core.iu_command_record WHERE record_id = $1", last)
+    assert await found(app_conn) == [("chain_truncated", "chain")]
+    await open_gate(app_conn, "iu_core.lifecycle_enabled")
+    assert (await verify(app_conn))["unsealed"]["runs"] == 1
+    await let_a_minute_pass(owner, 8)
+    with pytest.raises(asyncpg.PostgresError, match="audit_chain_broken") as raised:
+        await seal(app_conn)
+    assert raised.value.sqlstate == "PF409"
 
 
 async def test_a_chain_that_was_written_anew_does_not_have_the_head_that_was_kept(

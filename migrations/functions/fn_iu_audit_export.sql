@@ -11,6 +11,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 AS $$
 DECLARE
     v_command constant text := 'export_audit_head';
+    v_export  constant uuid := gen_random_uuid();
     v_now     timestamptz;
     v_segment iu_core.iu_audit_segment;
 BEGIN
@@ -22,13 +23,13 @@ BEGIN
             v_command, 'nothing_sealed', NULL, p_actor, p_principal, p_request_id);
     END IF;
     v_now := iu_core.fn_iu_now();
-    UPDATE iu_core.iu_audit_segment AS s SET exported_at = v_now
+    UPDATE iu_core.iu_audit_segment AS s SET exported_at = v_now, exported_by = v_export
      WHERE s.segment_no <= v_segment.segment_no AND s.exported_at IS NULL;
     RETURN iu_core.fn_iu_done(
         v_command, jsonb_build_object(
             'status', 'ok', 'segment_no', v_segment.segment_no,
             'segment_digest', v_segment.segment_digest,
             'head', iu_core.fn_iu_audit_head(v_segment), 'exported_at', v_now),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id, v_export);
 END
 $$;

@@ -4,17 +4,17 @@
 --   run_removed    it is not among those of the segment's time any more
 --   run_inserted   it is among them, and was not sealed: put in afterwards, or the clock was set back
 --   run_reordered  the list has it at another place
--- Of a segment that is retired the rows may be gone, and nothing is said.
+-- Of a segment that is retired, rows may be gone: of those that are not, the same is said.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_finding_runs(p_segment_no bigint)
 RETURNS TABLE (kind text, subject text, expected text, actual text)
 LANGUAGE sql STABLE
 AS $$
     WITH segment AS MATERIALIZED (
-        SELECT s.sealed_runs, s.last_at, s.last_record_id, iu_core.fn_iu_audit_after(s) AS after_at,
+        SELECT s.sealed_runs, s.retired_at, s.last_at, s.last_record_id, iu_core.fn_iu_audit_after(s) AS after_at,
                coalesce(b.last_record_id, '00000000-0000-0000-0000-000000000000') AS after_id
           FROM iu_core.iu_audit_segment AS s
           LEFT JOIN iu_core.iu_audit_segment AS b ON b.segment_no = s.segment_no - 1
-         WHERE s.segment_no = p_segment_no AND s.retired_at IS NULL
+         WHERE s.segment_no = p_segment_no
     ), sealed AS MATERIALIZED (
         SELECT l.record_id, l.run_digest, l.place
           FROM segment AS s CROSS JOIN LATERAL iu_core.fn_iu_audit_listed(s.sealed_runs) AS l
@@ -43,6 +43,7 @@ AS $$
                 ELSE coalesce(c.sealed_digest, 'none') END,
            CASE WHEN c.sealed_digest = c.found_digest THEN 'at another place'
                 ELSE coalesce(c.found_digest, 'none') END
-      FROM compared AS c
-     WHERE c.sealed_digest IS DISTINCT FROM c.found_digest OR c.is_elsewhere
+      FROM segment AS s CROSS JOIN compared AS c
+     WHERE (c.sealed_digest IS DISTINCT FROM c.found_digest OR c.is_elsewhere)
+       AND (c.found_id IS NOT NULL OR s.retired_at IS NULL)
 $$;

@@ -5,8 +5,8 @@
 --   p_head  the digest of a head that was exported, and must still be in the chain; NULL: none
 -- Answers {"status": "ok", "after", "segments", "retired", "runs", "findings": [{"kind", "subject",
 -- "expected", "actual"}], "truncated"}: at most 100 findings, of fn_iu_audit_finding_...; truncated:
--- there were more. Of retired segments, whose rows may be gone, only the heads are looked at. The last
--- portion also looks at the chain as a whole, and at what is not sealed yet:
+-- there were more. Of retired segments, whose rows may be gone, the heads are looked at, that a run has
+-- retired them, and what there still is of their rows; not their instances. The last portion also looks at the chain as a whole, and at what is not sealed yet:
 --   "unsealed" {"runs", "since", "more"}   of the oldest 10,000 rows; more: there are more
 --   "segment_no", "segment_digest", "sealed_until"   where the chain ends; null: nothing is sealed
 -- Waits for nobody, and changes nothing.

@@ -48,6 +48,8 @@ CREATE TYPE iu_core.iu_compose_part AS (
 CREATE TABLE iu_core.iu_audit_segment (
     segment_no      bigint      PRIMARY KEY CHECK (segment_no > 0),
     last_record_id  uuid        NOT NULL,
+    exported_by     uuid,
+    retired_by      uuid,
     first_at        timestamptz NOT NULL,
     last_at         timestamptz NOT NULL,
     sealed_at       timestamptz NOT NULL,
@@ -60,7 +62,9 @@ CREATE TABLE iu_core.iu_audit_segment (
     sealed_by       text        NOT NULL,
     sealed_runs     text        NOT NULL,
     UNIQUE (last_at, last_record_id),
-    CHECK (retired_at IS NULL OR exported_at IS NOT NULL)
+    CHECK (retired_at IS NULL OR exported_at IS NOT NULL),
+    CHECK ((exported_at IS NULL) = (exported_by IS NULL)),
+    CHECK ((retired_at IS NULL) = (retired_by IS NULL))
 );
 COMMENT ON COLUMN iu_core.iu_audit_segment.sealed_runs IS
     'a line for each run, as sha256sum writes it: digest, two spaces, record id';
@@ -72,6 +76,10 @@ COMMENT ON COLUMN iu_core.iu_audit_segment.exported_at IS
     'when a signed head of it, or of one behind it, was first given away';
 COMMENT ON COLUMN iu_core.iu_audit_segment.retired_at IS
     'since then its runs may be gone; what it says of them stays';
+COMMENT ON COLUMN iu_core.iu_audit_segment.exported_by IS
+    'the subject_id of the run that exported it: its details have segment_no, this one or a later one';
+COMMENT ON COLUMN iu_core.iu_audit_segment.retired_by IS
+    'the subject_id of the run that retired it: its details have retired, segment_no to segment_digest';
 
 -- One row: where the chain ends, and who was writing when a sealer last looked.
 CREATE TABLE iu_core.iu_audit_chain (

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
-from tests.support.audit import export, found, let_a_minute_pass, seal, verify
+from tests.support.audit import export, found, let_a_minute_pass, retire, seal, verify
 from tests.support.composing import Item, compose
 from tests.support.gates import close, open_gate, set_clock
 from tests.support.interleaving import wait_until
@@ -509,12 +509,7 @@ async def test_a_chain_whose_oldest_segments_are_retired_holds(
     """Their rows are gone, and what the others say is looked at as before."""
     await export(app_conn)
     second = await record(owner, 1)
-    await owner.execute(
-        """DELETE FROM iu_core.iu_command_record AS d
-            USING iu_core.iu_audit_segment AS s
-            WHERE s.segment_no = 1 AND d.record_id = s.last_record_id;
-           UPDATE iu_core.iu_audit_segment SET retired_at = now() WHERE segment_no = 1"""
-    )
+    await retire(owner, 1)
     answer = await verify(app_conn)
     assert answer["findings"] == []
     assert (answer["segments"], answer["retired"], answer["runs"]) == (3, 1, 2)
@@ -524,8 +519,62 @@ async def test_a_chain_whose_oldest_segments_are_retired_holds(
     assert await found(app_conn) == [("run_edited", f"run {second}")]
 
 
+async def test_what_is_still_there_of_a_retired_segment_is_looked_at(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    await export(app_conn)
+    first = await record(owner, 0)
+    await retire(owner, 1, deleting=False)
+    assert await found(app_conn) == []
+    await owner.execute(
+        "UPDATE iu_core.iu_command_record SET actor = 'else' WHERE record_id = $1", first
+    )
+    assert await found(app_conn) == [("run_edited", f"run {first}")]
+
+
+MARK = "UPDATE iu_core.iu_audit_segment SET "
+BY_HAND = "retired_at = now(), retired_by = {} WHERE segment_no = 2"
+
+
+@pytest.mark.parametrize("by", ["gen_random_uuid()", "exported_by"])
+async def test_a_segment_that_was_retired_by_hand_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, by: str
+) -> None:
+    """Otherwise the mark alone would make anything of its runs invisible."""
+    await export(app_conn)
+    await retire(owner, 1)
+    await owner.execute(MARK + BY_HAND.format(by))
+    assert await found(app_conn) == [("retirement_unrecorded", "segment 2")]
+    await owner.execute(
+        MARK + "retired_by = (SELECT retired_by FROM iu_core.iu_audit_segment"
+        " WHERE segment_no = 1) WHERE segment_no = 2"
+    )
+    assert await found(app_conn) == [("retirement_unrecorded", "segment 2")]
+
+
+async def test_an_export_of_which_there_is_no_run_is_named(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    """Nobody has that head, and what was exported may be retired."""
+    await owner.execute(
+        MARK + "exported_at = now(), exported_by = gen_random_uuid() WHERE segment_no = 1"
+    )
+    assert await found(app_conn) == [("export_unrecorded", "segment 1")]
+    await owner.execute(MARK + "exported_at = NULL, exported_by = NULL")
+    await export(app_conn)
+    await let_a_minute_pass(owner, 9)
+    await seal(app_conn)
+    await owner.execute(
+        MARK + "exported_at = now(), exported_by = (SELECT exported_by"
+        " FROM iu_core.iu_audit_segment WHERE segment_no = 3) WHERE segment_no = 4"
+    )
+    assert await found(app_conn) == [("export_unrecorded", "segment 4")]
+
+
 async def test_what_was_not_exported_is_not_retired(
     owner: asyncpg.Connection, sealed: None
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
-        await owner.execute("UPDATE iu_core.iu_audit_segment SET retired_at = now()")
+        await owner.execute(
+            "UPDATE iu_core.iu_audit_segment SET retired_at = now(), retired_by = last_record_id"
+        )

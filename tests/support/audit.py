@@ -46,6 +46,32 @@ async def export(connection: asyncpg.Connection) -> dict[str, Any]:
     return answer
 
 
+async def retire(owner: asyncpg.Connection, segment_no: int, *, deleting: bool = True) -> None:
+    """Retire an exported segment as a command does it, by a run that names it."""
+    by = uuid4()
+    await owner.fetchval(
+        """SELECT iu_core.fn_iu_done(
+               'cleanup_retention', jsonb_build_object('status', 'ok', 'retired',
+                   jsonb_build_object(s.segment_no, s.segment_digest)), $3, $4, NULL, $2)
+             FROM iu_core.iu_audit_segment AS s WHERE s.segment_no = $1""",
+        segment_no,
+        by,
+        *BY,
+    )
+    await owner.execute(
+        """UPDATE iu_core.iu_audit_segment SET retired_at = now(), retired_by = $2
+            WHERE segment_no = $1""",
+        segment_no,
+        by,
+    )
+    if deleting:
+        await owner.execute(
+            """DELETE FROM iu_core.iu_command_record AS d USING iu_core.iu_audit_segment AS s
+                WHERE s.segment_no = $1 AND s.sealed_runs LIKE '%' || d.record_id || '%'""",
+            segment_no,
+        )
+
+
 async def found(connection: asyncpg.Connection, **arguments: Any) -> list[tuple[str, str]]:
     """What verifying finds: kinds and subjects."""
     answer = await verify(connection, **arguments)

@@ -7,6 +7,8 @@ RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
+    -- The last day of which every program can read the date. Somebody has put a later one in.
+    v_readable constant timestamptz := to_timestamp(253402214400);
     v_chain iu_core.iu_audit_chain;
     v_last  iu_core.iu_audit_segment;
     v_runs  bigint;
@@ -21,7 +23,7 @@ BEGIN
         v_chain.last_record_id :=
             coalesce(v_last.last_record_id, '00000000-0000-0000-0000-000000000000');
     END IF;
-    SELECT count(*), min(r.last_at), max(r.last_at) INTO v_runs, v_since, v_until
+    SELECT count(*), min(least(r.last_at, v_readable)), max(r.last_at) INTO v_runs, v_since, v_until
       FROM (SELECT d.last_at FROM iu_core.iu_command_record AS d
              WHERE (d.last_at, d.record_id) > (v_chain.last_at, v_chain.last_record_id)
              ORDER BY d.last_at, d.record_id
@@ -32,6 +34,6 @@ BEGIN
         'looked_until', CASE WHEN v_runs > 10000 THEN v_until - interval '1 microsecond'
                              ELSE 'infinity' END,
         'segment_no', v_last.segment_no, 'segment_digest', v_last.segment_digest,
-        'sealed_until', v_last.last_at);
+        'sealed_until', CASE WHEN v_last.segment_no > 0 THEN least(v_last.last_at, v_readable) END);
 END
 $$;

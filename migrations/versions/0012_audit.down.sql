@@ -31,6 +31,7 @@ ALTER TABLE iu_core.iu_instance_tombstone DROP COLUMN batch_id;
 ALTER TABLE iu_core.iu_auto_instantiate_event_log DROP COLUMN batch_id;
 DROP INDEX iu_core.iu_command_record_refused;
 ALTER TABLE iu_core.iu_command_record
+    DROP CONSTRAINT iu_command_record_times_check,
     DROP COLUMN instances_digest,
     DROP COLUMN lease_ids,
     DROP COLUMN counts,

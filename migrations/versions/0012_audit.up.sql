@@ -17,6 +17,15 @@ COMMENT ON COLUMN iu_core.iu_command_record.lease_ids IS
 COMMENT ON COLUMN iu_core.iu_command_record.instances_digest IS
     'of the instances that it composed (fn_iu_instance_bytes); NULL: none';
 
+-- A place in the order of times, and one that can be read: nothing lies before the first, or behind all
+-- that is sealed for ever.
+ALTER TABLE iu_core.iu_command_record
+    ADD CONSTRAINT iu_command_record_times_check
+        CHECK (first_at BETWEEN to_timestamp(0) AND to_timestamp(253402214400)
+               AND last_at BETWEEN to_timestamp(0) AND to_timestamp(253402214400)) NOT VALID;
+-- squawk-ignore constraint-missing-not-valid
+ALTER TABLE iu_core.iu_command_record VALIDATE CONSTRAINT iu_command_record_times_check;
+
 -- Most rows tell of what was done: whoever looks for refusals passes over them.
 CREATE INDEX iu_command_record_refused ON iu_core.iu_command_record (last_at, record_id)
     WHERE outcome = 'refused';

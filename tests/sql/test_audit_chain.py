@@ -310,6 +310,37 @@ async def test_a_run_that_was_moved_to_another_time_is_named(
     ]
 
 
+@pytest.mark.parametrize("at", ["-infinity", "infinity", "20000-01-01", "0044-03-15 BC"])
+@pytest.mark.parametrize("column", ["first_at", "last_at"])
+async def test_a_run_has_a_time_that_can_be_read(
+    owner: asyncpg.Connection, sealed: None, column: str, at: str
+) -> None:
+    """Before the beginning it would not be looked at, and at the end not be sealed, for ever."""
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute(f"UPDATE iu_core.iu_command_record SET {column} = '{at}'")
+
+
+@pytest.mark.parametrize("at", ["infinity", "20000-01-01"])
+async def test_a_time_that_nobody_can_read_does_not_keep_from_verifying(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, at: str
+) -> None:
+    last = await record(owner, 2)
+    await owner.execute(
+        "ALTER TABLE iu_core.iu_command_record DROP CONSTRAINT iu_command_record_times_check"
+    )
+    await owner.execute(
+        f"UPDATE iu_core.iu_command_record SET last_at = '{at}' WHERE record_id = $1", last
+    )
+    answer = await verify(app_conn)
+    assert [finding["subject"] for finding in answer["findings"]] == [f"run {last}"]
+    assert datetime.fromisoformat(answer["unsealed"]["since"]).year == 9999
+    await owner.execute(
+        f"UPDATE iu_core.iu_audit_segment SET last_at = '{at}' WHERE segment_no = 3"
+    )
+    answer = await verify(app_conn)
+    assert datetime.fromisoformat(answer["sealed_until"]).year == 9999
+
+
 async def test_a_reordered_list_is_named_with_the_runs_that_it_misplaces(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection
 ) -> None:

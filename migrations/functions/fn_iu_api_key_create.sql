@@ -52,6 +52,9 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         'create_api_key',
         jsonb_build_object('status', 'ok', 'key_id', p_key_id, 'created_at', v_now),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object(
+            'key_principal', p_owner, 'scope', p_scope, 'key_actor', p_key_actor,
+            'actor_prefixes', v_prefixes, 'expires_at', p_expires_at));
 END
 $$;

@@ -23,6 +23,7 @@ BEGIN
     END IF;
     RETURN iu_core.fn_iu_done(
         'revoke_api_key', jsonb_build_object('status', 'ok', 'changed', v_changed, 'at', v_now),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object('key_id', p_key_id));
 END
 $$;

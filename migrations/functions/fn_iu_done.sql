@@ -6,9 +6,10 @@
 --                 taken out of the answer
 --   p_subject_id  what it was about, where that has a UUID
 --   p_counts      of a batch, how many of its items came to what; NULL: it was none
+--   p_about       what its answer leaves out, and a reader of the run needs: what was asked, of what, why
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_done(
     p_command text, p_answer jsonb, p_actor text, p_principal text, p_request_id uuid,
-    p_subject_id uuid DEFAULT NULL, p_counts jsonb DEFAULT NULL)
+    p_subject_id uuid DEFAULT NULL, p_counts jsonb DEFAULT NULL, p_about jsonb DEFAULT '{}')
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -22,7 +23,8 @@ BEGIN
             code, actor, principal, details, took_us, counts, lease_ids)
     VALUES (coalesce(p_subject_id, gen_random_uuid()),
             (p_answer ->> 'template_collection_id')::uuid, p_request_id, v_now, v_now, p_command,
-            'done', p_answer ->> 'status', p_actor, p_principal, v_answer - 'status',
+            'done', p_answer ->> 'status', p_actor, p_principal,
+            jsonb_strip_nulls(p_about) || v_answer - 'status',
             iu_core.fn_iu_took_us(), p_counts,
             CASE WHEN v_leases IS NOT NULL
                  THEN ARRAY(SELECT jsonb_array_elements_text(v_leases)::uuid) END);

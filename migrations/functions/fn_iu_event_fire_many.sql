@@ -73,7 +73,8 @@ BEGIN
     IF p_principal IS NOT NULL AND p_dry_run IS FALSE THEN
         PERFORM iu_core.fn_iu_done(
             'refire_events', '{"status": "ok"}', p_actor, p_principal, p_request_id, NULL,
-            jsonb_build_object('routes', cardinality(p_route_ids), 'fired', cardinality(v_firings)));
+            jsonb_build_object('routes', cardinality(p_route_ids), 'fired', cardinality(v_firings)),
+            jsonb_build_object('event_ids', p_event_ids, 'route_ids', p_route_ids));
     END IF;
     RETURN QUERY
     SELECT u.place::integer, u.event_id, u.route_id, a.instance_collection_id,

@@ -19,7 +19,8 @@ BEGIN
         FOR v_sender IN
             SELECT i.actor, i.principal, (array_agg(i.request_id))[1] AS request_id,
                    count(*) FILTER (WHERE i.status = 'accepted') AS accepted,
-                   count(*) FILTER (WHERE i.status = 'known') AS known
+                   count(*) FILTER (WHERE i.status = 'known') AS known,
+                   jsonb_agg(i.event_id ORDER BY i.ordinal) AS event_ids
               FROM unnest(p_items) AS i
              WHERE i.status IN ('accepted', 'known')
                AND iu_core.fn_iu_event_command(p_channels[i.ordinal]) = v_command
@@ -29,7 +30,8 @@ BEGIN
             PERFORM iu_core.fn_iu_done(
                 v_command, jsonb_build_object('status', 'ok', 'lease_ids', p_leases -> v_sender.actor),
                 v_sender.actor, v_sender.principal, v_sender.request_id, NULL,
-                jsonb_build_object('accepted', v_sender.accepted, 'known', v_sender.known));
+                jsonb_build_object('accepted', v_sender.accepted, 'known', v_sender.known),
+                jsonb_build_object('event_ids', v_sender.event_ids));
         END LOOP;
         PERFORM iu_core.fn_iu_command_record_write(
             v_command, array_agg('refused'::text), array_agg(r.status), array_agg(r.event_id),

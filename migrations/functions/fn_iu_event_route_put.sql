@@ -65,6 +65,11 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         v_command,
         jsonb_build_object('status', 'ok', 'route_id', v_route_id, 'revision', v_revision),
-        p_actor, p_principal, p_request_id, v_route_id);
+        p_actor, p_principal, p_request_id, v_route_id,
+        p_about => jsonb_build_object(
+            'route_key', p_route_key, 'enabled', coalesce(p_enabled, false),
+            'event_type_pattern', p_pattern, 'filter', p_filter, 'template', p_template,
+            'suffix', p_suffix, 'mapping', p_mapping, 'emit_mode', p_emit_mode,
+            'route_actor', p_route_actor, 'reason', p_reason));
 END
 $$;

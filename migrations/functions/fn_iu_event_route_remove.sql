@@ -30,6 +30,7 @@ BEGIN
      WHERE r.route_id = p_route_id;
     PERFORM iu_core.fn_iu_event_rules_change();
     RETURN iu_core.fn_iu_done(
-        v_command, jsonb_build_object('status', 'ok'), p_actor, p_principal, p_request_id, p_route_id);
+        v_command, jsonb_build_object('status', 'ok'), p_actor, p_principal, p_request_id, p_route_id,
+        p_about => jsonb_build_object('route_id', p_route_id, 'reason', p_reason));
 END
 $$;

@@ -65,6 +65,11 @@ BEGIN
            reason = p_reason;
     RETURN iu_core.fn_iu_done(
         'put_event_source', jsonb_build_object('status', 'ok', 'created', NOT v_kept),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object(
+            'source_name', p_source_name, 'enabled', coalesce(p_enabled, false),
+            'signature', p_signature, 'signature_header', p_signature_header,
+            'secrets_replaced', p_secrets IS NOT NULL, 'source', p_source, 'id_from', p_id_from,
+            'type_from', p_type_from, 'source_actor', p_source_actor, 'reason', p_reason));
 END
 $$;

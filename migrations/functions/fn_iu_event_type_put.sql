@@ -51,6 +51,9 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         'put_event_type',
         jsonb_build_object('status', 'ok', 'changed', v_changed, 'version', v_version),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object(
+            'event_type', p_event_type, 'delivery_lane', p_delivery_lane,
+            'data_schema_sha256', iu_core.fn_iu_sha256(p_data_schema), 'reason', p_reason));
 END
 $$;

@@ -77,6 +77,9 @@ BEGIN
     END LOOP;
     RETURN iu_core.fn_iu_done(
         v_command, jsonb_build_object('status', 'ok', 'at', v_now, 'gates', v_gates),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object(
+            'gate', CASE WHEN cardinality(p_gate_keys) = 1 THEN p_gate_keys[1] END,
+            'state', 'closed', 'seal', coalesce(p_seal, false), 'reason', p_reason));
 END
 $$;

@@ -57,6 +57,9 @@ BEGIN
         'lease_gate', jsonb_build_object(
             'status', 'ok', 'lease_id', v_lease.lease_id, 'opened_at', v_now,
             'expires_at', v_lease.expires_at),
-        p_actor, p_principal, p_request_id, v_lease.lease_id);
+        p_actor, p_principal, p_request_id, v_lease.lease_id,
+        p_about => jsonb_build_object(
+            'gate', p_gate_key, 'for_actor', p_for_actor, 'uses', p_uses, 'seconds', p_seconds,
+            'reason', p_reason));
 END
 $$;

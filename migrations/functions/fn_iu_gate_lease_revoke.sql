@@ -46,6 +46,8 @@ BEGIN
     END IF;
     RETURN iu_core.fn_iu_done(
         'revoke_lease', jsonb_build_object('status', 'ok', 'changed', v_changed, 'at', v_now),
-        p_actor, p_principal, p_request_id, p_lease_id);
+        p_actor, p_principal, p_request_id, p_lease_id,
+        p_about => jsonb_build_object(
+            'gate', p_gate_key, 'lease_id', p_lease_id, 'reason', p_reason));
 END
 $$;

@@ -39,6 +39,7 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         'set_gate', jsonb_build_object(
             'status', 'ok', 'gate', p_gate_key, 'changed', v_changed, 'at', v_now),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object('state', 'open', 'reason', p_reason));
 END
 $$;

@@ -23,12 +23,14 @@ BEGIN
     v_answer := iu_core.fn_iu_operation_answer(p_operation_id);
     IF v_answer ->> 'state' = 'cancelled' THEN
         RETURN iu_core.fn_iu_done(
-            'cancel_operation', v_answer, p_actor, p_principal, p_request_id, p_operation_id);
+            'cancel_operation', v_answer, p_actor, p_principal, p_request_id, p_operation_id,
+            p_about => jsonb_build_object('reason', p_reason));
     END IF;
     PERFORM iu_core.fn_iu_operation_unfence(p_operation_id);
     RETURN iu_core.fn_iu_done(
         'cancel_operation', iu_core.fn_iu_operation_change(
             p_operation_id, 'cancelled', p_reason, p_actor, p_request_id),
-        p_actor, p_principal, p_request_id, p_operation_id);
+        p_actor, p_principal, p_request_id, p_operation_id,
+        p_about => jsonb_build_object('reason', p_reason));
 END
 $$;

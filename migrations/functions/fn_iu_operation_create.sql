@@ -46,6 +46,7 @@ BEGIN
            WITH ORDINALITY AS r(request, schema_digest, data_errors, ordinal);
     RETURN iu_core.fn_iu_done(
         v_command, jsonb_build_object('status', 'ok', 'operation_id', p_operation_id),
-        p_actor, p_principal, p_request_id, p_operation_id, jsonb_build_object('items', v_total));
+        p_actor, p_principal, p_request_id, p_operation_id, jsonb_build_object('items', v_total),
+        p_about => jsonb_build_object('reason', p_reason));
 END
 $$;

@@ -16,6 +16,7 @@ BEGIN
         iu_core.fn_iu_done(
             'resume_operation', iu_core.fn_iu_operation_change(
                 p_operation_id, 'running', p_reason, p_actor, p_request_id),
-            p_actor, p_principal, p_request_id, p_operation_id));
+            p_actor, p_principal, p_request_id, p_operation_id,
+            p_about => jsonb_build_object('reason', p_reason)));
 END
 $$;

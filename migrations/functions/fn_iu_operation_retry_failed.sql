@@ -25,7 +25,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN iu_core.fn_iu_done(
             'retry_failed_operation', iu_core.fn_iu_operation_answer(p_operation_id), p_actor,
-            p_principal, p_request_id, p_operation_id);
+            p_principal, p_request_id, p_operation_id,
+            p_about => jsonb_build_object('reason', p_reason));
     END IF;
     -- With the state, for an operation with something left is not completed.
     UPDATE iu_core.iu_operation AS o
@@ -36,6 +37,7 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         'retry_failed_operation', iu_core.fn_iu_operation_change(
             p_operation_id, 'running', p_reason, p_actor, p_request_id),
-        p_actor, p_principal, p_request_id, p_operation_id);
+        p_actor, p_principal, p_request_id, p_operation_id,
+        p_about => jsonb_build_object('reason', p_reason));
 END
 $$;

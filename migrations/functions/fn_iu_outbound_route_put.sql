@@ -69,6 +69,9 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         v_command,
         jsonb_build_object('status', 'ok', 'route_id', v_route_id, 'revision', v_revision),
-        p_actor, p_principal, p_request_id, v_route_id);
+        p_actor, p_principal, p_request_id, v_route_id,
+        p_about => jsonb_build_object(
+            'route_name', p_route_name, 'enabled', v_enabled, 'event_type_pattern', p_pattern,
+            'endpoint', p_endpoint, 'secrets_replaced', p_secrets IS NOT NULL, 'reason', p_reason));
 END
 $$;

@@ -55,6 +55,7 @@ BEGIN
         v_command, jsonb_build_object(
             'status', 'ok', 'unit_id', v_unit_id, 'known', NOT v_is_new, 'warnings', v_warnings,
             'lease_ids', v_leases),
-        p_actor, p_principal, p_request_id, v_unit_id);
+        p_actor, p_principal, p_request_id, v_unit_id,
+        p_about => jsonb_build_object('life', p_life));
 END
 $$;

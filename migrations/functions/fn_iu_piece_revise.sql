@@ -71,7 +71,8 @@ BEGIN
                     v_command, jsonb_build_object(
                         'status', 'ok', 'unit_id', v_new.claimed_id,
                         'supersedes_unit_id', p_unit_id, 'lease_ids', v_leases),
-                    p_actor, p_principal, p_request_id, v_new.claimed_id);
+                    p_actor, p_principal, p_request_id, v_new.claimed_id,
+                    p_about => jsonb_build_object('reason', p_reason));
             END IF;
             v_code := 'already_exists';
             v_details := jsonb_build_object('key', v_digest);

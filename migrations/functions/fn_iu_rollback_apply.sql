@@ -85,6 +85,10 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         v_command, v_done, p_actor, p_principal, p_request_id, v_rollback,
         jsonb_build_object('planned', v_done -> 'planned', 'deleted', v_done -> 'deleted',
-                           'gone', v_done -> 'gone'));
+                           'gone', v_done -> 'gone'),
+        jsonb_build_object(
+            'selectors', to_jsonb(v_selection) - 'template_ids', 'plan_digest', p_plan_digest,
+            'release_keys', coalesce(p_release_keys, false),
+            'acknowledge_delivered', coalesce(p_acknowledge_delivered, false), 'reason', p_reason));
 END
 $$;

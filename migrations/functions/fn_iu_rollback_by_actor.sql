@@ -84,6 +84,7 @@ BEGIN
         || jsonb_build_object('instances', v_done -> 'deleted');
     RETURN iu_core.fn_iu_done(
         v_command, v_answer, p_actor, p_principal, p_request_id, v_rollback,
-        jsonb_build_object('deleted', v_done -> 'deleted', 'gone', v_answer -> 'gone'));
+        jsonb_build_object('deleted', v_done -> 'deleted', 'gone', v_answer -> 'gone'),
+        jsonb_build_object('release_keys', coalesce(p_release_keys, false), 'reason', p_reason));
 END
 $$;

@@ -86,6 +86,10 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         v_command, jsonb_build_object('status', 'ok', 'operation_id', p_rollback_operation_id),
         p_actor, p_principal, p_request_id, p_rollback_operation_id,
-        jsonb_build_object('planned', cardinality(v_ids || v_gone), 'gone', cardinality(v_gone)));
+        jsonb_build_object('planned', cardinality(v_ids || v_gone), 'gone', cardinality(v_gone)),
+        jsonb_build_object(
+            'selectors', to_jsonb(v_selection) - 'template_ids', 'plan_digest', p_plan_digest,
+            'release_keys', coalesce(p_release_keys, false),
+            'acknowledge_delivered', coalesce(p_acknowledge_delivered, false), 'reason', p_reason));
 END
 $$;

@@ -53,6 +53,8 @@ BEGIN
     GET DIAGNOSTICS v_released = ROW_COUNT;
     RETURN iu_core.fn_iu_done(
         v_command, jsonb_build_object('status', 'ok', 'released', v_released, 'released_at', v_now),
-        p_actor, p_principal, p_request_id, NULL, jsonb_build_object('released', v_released));
+        p_actor, p_principal, p_request_id, NULL, jsonb_build_object('released', v_released),
+        jsonb_build_object(
+            'selectors', to_jsonb(v_selection) - 'template_ids', 'reason', p_reason));
 END
 $$;

@@ -48,6 +48,7 @@ BEGIN
     RETURN iu_core.fn_iu_done(
         'set_setting', jsonb_build_object(
             'status', 'ok', 'changed', v_before <> p_value, 'value', p_value, 'at', v_now),
-        p_actor, p_principal, p_request_id);
+        p_actor, p_principal, p_request_id,
+        p_about => jsonb_build_object('setting', p_key, 'before', v_before, 'reason', p_reason));
 END
 $$;

@@ -39,6 +39,7 @@ BEGIN
       FROM jsonb_to_recordset(v_surfaces || p_outside) AS s(surface text, row_count bigint, digest text);
     RETURN iu_core.fn_iu_done(
         'take_snapshot', jsonb_build_object('status', 'ok', 'snapshot_id', v_id),
-        p_actor, p_principal, p_request_id, v_id);
+        p_actor, p_principal, p_request_id, v_id,
+        p_about => jsonb_build_object('reason', p_reason));
 END
 $$;

@@ -26,7 +26,9 @@ BEGIN
         p_collection_id, p_template_key, p_reason, p_actor, p_schema, p_empty_data_errors);
     RETURN iu_core.fn_iu_done(
         'mark_template', v_answer, p_actor, p_principal, p_request_id,
-        (v_answer ->> 'template_collection_id')::uuid);
+        (v_answer ->> 'template_collection_id')::uuid,
+        p_about => jsonb_build_object(
+            'collection_id', p_collection_id, 'template_key', p_template_key, 'reason', p_reason));
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

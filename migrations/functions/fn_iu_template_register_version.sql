@@ -23,7 +23,8 @@ BEGIN
         p_ref, p_title, p_description, p_expected_revisions, p_reason, p_actor);
     RETURN iu_core.fn_iu_done(
         'register_template_version', v_answer, p_actor, p_principal, p_request_id,
-        (v_answer ->> 'template_collection_id')::uuid);
+        (v_answer ->> 'template_collection_id')::uuid,
+        p_about => jsonb_build_object('template', p_ref, 'reason', p_reason));
 EXCEPTION WHEN SQLSTATE 'PFREF' THEN
     GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_details = PG_EXCEPTION_DETAIL;
     RETURN iu_core.fn_iu_refuse(

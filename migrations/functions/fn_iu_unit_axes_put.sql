@@ -57,6 +57,7 @@ BEGIN
         v_command, jsonb_build_object(
             'status', 'ok', 'unit_id', p_unit_id, 'changed', v_before <> p_axes,
             'compositions', cardinality(v_compositions), 'lease_ids', v_leases),
-        p_actor, p_principal, p_request_id, p_unit_id);
+        p_actor, p_principal, p_request_id, p_unit_id,
+        p_about => jsonb_build_object('before', v_before, 'axes', p_axes, 'reason', p_reason));
 END
 $$;

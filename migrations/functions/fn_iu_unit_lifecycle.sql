@@ -54,7 +54,8 @@ BEGIN
                 v_command, jsonb_build_object(
                     'status', 'ok', 'unit_id', p_unit_id, 'from_life', v_life,
                     'to_life', p_to_life, 'lease_ids', v_leases),
-                p_actor, p_principal, p_request_id, p_unit_id);
+                p_actor, p_principal, p_request_id, p_unit_id,
+                p_about => jsonb_build_object('reason', p_reason));
     END CASE;
     RETURN iu_core.fn_iu_refuse(v_command, v_code, v_details, p_actor, p_principal, p_request_id);
 END

@@ -69,10 +69,99 @@ async def test_a_run_tells_who_did_what(service: Service, owner: asyncpg.Connect
         "segment_no": None,
         "details": {
             "gate": GATE,
+            "state": "open",
+            "reason": "a test",
             "changed": True,
             "at": answer.json()["at"].replace("Z", "+00:00"),
         },
     }
+
+
+UNKNOWN = "iu_core.unknown_event_types"
+LEASE = {"seconds": 60, "uses": 3, "for_actor": "hr-bot", "reason": "a try"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "order", "told"),
+    [
+        (
+            "PUT",
+            f"/settings/{UNKNOWN}",
+            {"value": "refuse", "reason": "strict"},
+            {"setting": UNKNOWN, "before": "inert", "value": "refuse", "reason": "strict"},
+        ),
+        (
+            "PUT",
+            f"/gates/{GATE}",
+            {"state": "closed", "reason": "enough", "seal": True},
+            {"gate": GATE, "state": "closed", "seal": True, "reason": "enough"},
+        ),
+        (
+            "POST",
+            f"/gates/{GATE}/leases",
+            LEASE,
+            {"gate": GATE, "for_actor": "hr-bot", "uses": 3, "seconds": 60, "reason": "a try"},
+        ),
+        (
+            "PUT",
+            "/event-types/my.type",
+            {"delivery_lane": "delayed", "reason": "new"},
+            {"event_type": "my.type", "delivery_lane": "delayed", "reason": "new"},
+        ),
+        (
+            "POST",
+            "/rollback/release-keys",
+            {"selectors": {"actor": "hr-bot"}, "reason": "again"},
+            {"selectors": {"actor": "hr-bot"}, "reason": "again", "released": 0},
+        ),
+        (
+            "POST",
+            "/api-keys",
+            {"principal": "a", "scope": "producer", "actor": "hr", "actor_prefixes": ["hr-"]},
+            {
+                "key_principal": "a",
+                "scope": "producer",
+                "key_actor": "hr",
+                "actor_prefixes": ["hr-"],
+            },
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_run_tells_what_it_was_about_and_why(
+    service: Service, method: str, path: str, order: dict[str, Any], told: dict[str, Any]
+) -> None:
+    """Without what it was about, whose rows may be changed or gone by the time it is read."""
+    answer = await service.admin.request(method, path, json=order)
+    assert answer.is_success, answer.text
+    (run,) = await listed(service)
+    assert {name: run["details"].get(name) for name in told} == told
+
+
+async def test_a_run_tells_which_key_was_revoked(service: Service) -> None:
+    order = {"principal": "a", "scope": "producer", "actor": "hr"}
+    made = await service.admin.post("/api-keys", json=order)
+    key_id = made.json()["key_id"]
+    await service.admin.delete(f"/api-keys/{key_id}")
+    revoked, _ = await listed(service)
+    assert revoked["command"] == "revoke_api_key"
+    assert revoked["details"]["key_id"] == key_id
+
+
+async def test_a_run_tells_which_events_were_taken(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    await open_gates(owner, "event_intake_enabled")
+    event = {"specversion": "1.0", "id": "1", "source": "/hr", "type": "my.type"}
+    answer = await service.producer.post(
+        "/events",
+        json=event,
+        headers={"content-type": "application/cloudevents+json"},
+    )
+    assert answer.is_success, answer.text
+    (run,) = await listed(service, command="post_events")
+    taken = await owner.fetchval("SELECT event_id FROM iu_core.iu_event")
+    assert run["details"] == {"event_ids": [str(taken)]}
 
 
 async def test_requests_that_are_composed_together_leave_a_run(

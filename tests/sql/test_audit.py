@@ -175,7 +175,10 @@ async def test_any_other_command_leaves_one_run_with_its_answer(
         "principal": BY[1],
         "counts": None,
         "lease_ids": [UUID(taken["lease_id"])],
-        "details": {name: answer[name] for name in ("unit_id", "known", "warnings")},
+        "details": {
+            **{name: answer[name] for name in ("unit_id", "known", "warnings")},
+            "life": "active",
+        },
     }
 
 
@@ -192,6 +195,26 @@ async def test_a_rollback_leaves_a_run_with_what_it_removed(
         owner, "SELECT subject_id FROM iu_core.iu_command_record WHERE instances_digest IS NOT NULL"
     )
     assert {row["batch_id"] for row in batch} == {composed["subject_id"]}
+
+
+async def test_a_counted_refusal_names_whose_it_was(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """Several principals may act as one actor: none of them is to answer for another."""
+    items = [Item(template.key, principal=name) for name in ("first", "second", "second")]
+    await compose(app_conn, *items)
+    for name in ("second", "first"):
+        await app_conn.execute(
+            "SELECT iu_core.fn_iu_refusal_note('set_gate', 'forbidden', 'hr-bot', $1)", name
+        )
+    rows = await owner.fetch("SELECT * FROM iu_core.iu_command_record")
+    counted = {(r["command"], r["code"], r["principal"], r["occurrences"]) for r in rows}
+    assert counted == {
+        ("instantiate_from_event", "live_gate_closed", "first", 1),
+        ("instantiate_from_event", "live_gate_closed", "second", 2),
+        ("set_gate", "forbidden", "first", 1),
+        ("set_gate", "forbidden", "second", 1),
+    }
 
 
 @pytest.mark.parametrize("login", ["app", "reader"])

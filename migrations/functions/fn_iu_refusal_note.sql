@@ -1,7 +1,7 @@
 -- grant: iu_app
 -- Notes that a command was refused where the record of it did not stay: before a function was asked, or
 -- by one whose transaction was undone. In a transaction of its own, after that. Counted in one row per
--- command, code, actor and minute, as refusals at a closed gate are.
+-- command, code, actor, principal and minute, as refusals at a closed gate are.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_refusal_note(
     p_command text, p_code text, p_actor text, p_principal text)
 RETURNS void

@@ -1,7 +1,7 @@
 -- grant: iu_app, iu_reader
 -- What commands did, what was refused, and what was only tried. Refusals that are only counted, at a
--- closed gate above all, are one row per command, actor, code, template and minute; occurrences counts
--- them, and last_at moves on with the last of them. segment_no is the segment of the audit chain that
+-- closed gate above all, are one row per command, actor, principal, code, template and minute; occurrences
+-- counts them, and last_at moves on with the last of them. segment_no is the segment of the audit chain that
 -- has sealed it; NULL: it is not sealed yet.
 CREATE OR REPLACE VIEW iu_core.v_iu_command_record AS
 SELECT d.record_id,

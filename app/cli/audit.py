@@ -18,6 +18,8 @@ cli = typer.Typer(help="List what commands did, and prove it.", no_args_is_help=
 
 NOT_WHAT_IT_WAS = 6
 
+_EXPORT = "/commands/runs/export"
+
 
 @cli.command("list")
 def list_runs(
@@ -97,14 +99,21 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Give the chain's head away, signed: keep it where nobody can change it."""
-    document = Client(as_json=as_json).call("POST", "/commands/runs/export")
+    client = Client(as_json=as_json)
     if output is None:
-        print_json(document)
+        print_json(client.call("POST", _EXPORT))
         return
     try:
+        # First, for what was given away counts as exported, though nobody could keep it.
         with output.open("x", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-            file.write("\n")
+            try:
+                document = client.call("POST", _EXPORT)
+                json.dump(document, file, indent=2)
+                file.write("\n")
+                file.flush()
+            except BaseException:
+                output.unlink()
+                raise
     except OSError as error:
         raise typer.BadParameter(f"{output} can't be written: {error.strerror}") from error
     if as_json:

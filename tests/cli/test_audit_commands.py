@@ -80,5 +80,18 @@ def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data
     assert "can't be read" in cli("audit", "verify", "--head", "gone.json", code=2).usage_error
     done = cli("audit", "verify", "--key", other, code=2)
     assert "--key says whose a --head is" in done.usage_error
-    done = cli("audit", "export", "--output", "head.json", code=2)
-    assert "can't be written: File exists" in done.usage_error
+
+
+def test_nothing_is_exported_where_it_can_t_be_written(cli: Cli, data: Path) -> None:
+    """Otherwise nobody has the head, and yet its runs may be retired."""
+    asyncio.run(_owner_does(data, AHEAD))
+    cli("audit", "seal")
+    cli.file("head.json", "{}")
+    for name, problem in (("head.json", "File exists"), ("no/h.json", "No such file")):
+        done = cli("audit", "export", "--output", name, code=2)
+        assert f"can't be written: {problem}" in done.usage_error
+    assert (cli.directory / "head.json").read_text() == "{}"
+    assert cli.json("audit", "list", "--command", "export_audit_head") == []
+
+    cli.at("http://127.0.0.1:1")("audit", "export", "--output", "other.json", code=8)
+    assert not (cli.directory / "other.json").exists()

@@ -144,16 +144,21 @@ def _read_head(path: Path, key: Path | None) -> str:
 
     try:
         head = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(head, dict):
+            raise TypeError("it is no JSON object")  # noqa: TRY301
         public_key = head["public_key"] if key is None else key.read_text(encoding="ascii")
         text = head["head"].encode()
         signature = base64.b64decode(head["signature"], validate=True)
-        sound = hashlib.sha256(text).hexdigest() == head["segment_digest"] and is_signed(
-            text, signature, public_key
+        sound = (
+            hashlib.sha256(text).hexdigest() == head["segment_digest"]
+            and head["head"].startswith(f"segment {head['segment_no']}\n")
+            and is_signed(text, signature, public_key)
         )
     except OSError as error:
         raise typer.BadParameter(f"{error.filename} can't be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        raise typer.BadParameter(f"{path} is no head, or {key} no key: {error}") from error
+        or_key = "" if key is None else f", or {key} no key"
+        raise typer.BadParameter(f"{path} is no head{or_key}: {error}") from error
     if not sound:
         raise typer.BadParameter(f"{path} was changed, or is not signed with that key")
     return str(head["segment_digest"])

@@ -69,14 +69,23 @@ def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data
     changed = cli.file("changed.json", json.dumps({**head, "head": head["head"] + "x\n"}))
     other = cli.file("other.pub", SigningKey.kept_in(cli.directory / "other.key").public_key)
     cli.file("head.json", json.dumps(head))
-    for arguments in (("--head", changed), ("--head", "head.json", "--key", other)):
+    beside = cli.file("beside.json", json.dumps({**head, "segment_no": head["segment_no"] + 1}))
+    for arguments in (
+        ("--head", changed),
+        ("--head", beside),
+        ("--head", "head.json", "--key", other),
+    ):
         assert "was changed, or is not signed with that key" in (
             cli("audit", "verify", *arguments, code=2).usage_error
         )
     for text in ("", "{}", "[]", '{"public_key": 1}'):
         cli.file("none.json", text)
         done = cli("audit", "verify", "--head", "none.json", code=2)
-        assert "none.json is no head" in done.usage_error
+        assert "none.json is no head: " in done.usage_error
+    cli.file("none.json", "[]")
+    done = cli("audit", "verify", "--head", "none.json", "--key", other, code=2)
+    assert "none.json is no head, or " in done.usage_error
+    assert "no key: it is no JSON object" in done.usage_error
     assert "can't be read" in cli("audit", "verify", "--head", "gone.json", code=2).usage_error
     done = cli("audit", "verify", "--key", other, code=2)
     assert "--key says whose a --head is" in done.usage_error

@@ -13,7 +13,9 @@ def kinds_in_sql() -> set[str]:
     found: set[str] = set()
     for file in (root() / "functions").glob("fn_iu_audit_finding_*.sql"):
         code = re.sub(r"--.*", "", file.read_text("utf-8"))
-        found.update(re.findall(r"'((?:run|segment|chain|head|export|retirement|instances?)_[a-z]+)'", code))
+        found.update(
+            re.findall(r"'((?:run|segment|chain|head|export|retirement|instances?)_[a-z]+)'", code)
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Each command of the catalogue leaves a run, and what it was about can be read from the run itself."""
+"""Each command of the catalogue leaves a run, and the run itself tells what it was about."""
 
 from collections.abc import Iterator
 
@@ -127,7 +127,11 @@ def untold(file: SchemaFile) -> list[set[str]]:
     found = []
     for call in calls(file):
         if called(call) == "fn_iu_done":
-            names = {n.fields[0].sval for n in walk(call.args) if isinstance(n, ast.ColumnRef)}
+            names = {
+                node.fields[0].sval
+                for node in walk(call.args)
+                if isinstance(node, ast.ColumnRef) and node.fields
+            }
             if "v_selection" in names:
                 names |= SELECTORS
             names |= {a for a, v in TOLD_AS.get(file.name, {}).items() if v in names}

@@ -24,13 +24,12 @@ BEGIN
             coalesce(v_last.last_record_id, '00000000-0000-0000-0000-000000000000');
     END IF;
     SELECT count(*), min(least(r.last_at, v_readable)), max(r.last_at) INTO v_runs, v_since, v_until
-      FROM (SELECT d.last_at FROM iu_core.iu_command_record AS d
-             WHERE (d.last_at, d.record_id) > (v_chain.last_at, v_chain.last_record_id)
-             ORDER BY d.last_at, d.record_id
-             LIMIT 10001) AS r;
+      FROM iu_core.fn_iu_audit_unsealed(
+               v_chain.last_at, v_chain.last_record_id, NULL, 10001) AS r;
     RETURN jsonb_build_object(
         'unsealed', jsonb_build_object(
             'runs', least(v_runs, 10000), 'since', v_since, 'more', v_runs > 10000),
+        'looked_from', v_chain.last_at,
         'looked_until', CASE WHEN v_runs > 10000 THEN v_until - interval '1 microsecond'
                              ELSE 'infinity' END,
         'segment_no', v_last.segment_no, 'segment_digest', v_last.segment_digest,

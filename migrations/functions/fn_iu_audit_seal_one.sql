@@ -17,11 +17,10 @@ BEGIN
       INTO v_segment.runs, v_segment.first_at, v_segment.last_at, v_segment.last_record_id,
            v_segment.sealed_runs
       FROM (SELECT d.last_at, d.record_id, iu_core.fn_iu_run_text(d) AS run_text
-              FROM iu_core.iu_command_record AS d
-             WHERE (d.last_at, d.record_id) > (v_chain.last_at, v_chain.last_record_id)
-               AND d.last_at < p_until
-             ORDER BY d.last_at, d.record_id
-             LIMIT 1000) AS r;
+              FROM iu_core.fn_iu_audit_unsealed(
+                       v_chain.last_at, v_chain.last_record_id, p_until, 1000) AS u
+              JOIN iu_core.iu_command_record AS d
+                ON d.subject_id = u.subject_id AND d.record_id = u.record_id) AS r;
     IF v_segment.runs > 0 THEN
         v_segment.segment_no := v_chain.segment_no + 1;
         v_segment.sealed_at := iu_core.fn_iu_now();

@@ -58,12 +58,12 @@ BEGIN
           FROM (SELECT * FROM iu_core.fn_iu_audit_finding_chain(p_head)
                 UNION ALL
                 SELECT * FROM iu_core.fn_iu_audit_finding_instances(
-                                  coalesce((v_answer ->> 'sealed_until')::timestamptz, '-infinity'),
+                                  (v_answer ->> 'looked_from')::timestamptz,
                                   (v_answer ->> 'looked_until')::timestamptz)
                 LIMIT 101) AS f;
         v_findings := v_findings || coalesce(v_found, '[]');
     END IF;
-    RETURN v_answer - 'looked_until' || jsonb_build_object(
+    RETURN v_answer - ARRAY['looked_from', 'looked_until'] || jsonb_build_object(
         'status', 'ok', 'after', v_after, 'segments', v_segments, 'retired', v_retired,
         'runs', v_runs,
         'findings', jsonb_path_query_array(v_findings, '$[0 to 99]'),

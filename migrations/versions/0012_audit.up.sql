@@ -103,6 +103,9 @@ CREATE TABLE iu_core.iu_audit_chain (
 );
 COMMENT ON COLUMN iu_core.iu_audit_chain.began_at IS
     'every instance that was composed since then has its run';
+COMMENT ON COLUMN iu_core.iu_audit_chain.last_at IS
+    'with last_record_id, from where the next sealer looks: the end of the last segment or, since the clock '
+    'was set back, before it';
 COMMENT ON COLUMN iu_core.iu_audit_chain.running IS
     'the transactions that were running at looked_at: fn_iu_fact_horizon';
 INSERT INTO iu_core.iu_audit_chain (began_at)

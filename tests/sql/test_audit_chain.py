@@ -215,6 +215,71 @@ async def test_a_chain_that_was_never_sealed_says_since_when(
     assert (answer["segment_no"], answer["sealed_until"]) == (None, None)
 
 
+async def test_what_is_done_after_a_clock_was_set_back_is_sealed_too(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """Otherwise everything until the time that it had shown would lie behind the chain for ever."""
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    await set_clock(owner, timedelta(minutes=30))
+    await compose(app_conn, Item(template.key))
+    await set_clock(owner, timedelta(minutes=32))
+    assert (await seal(app_conn))["segments"] == 1
+
+    await set_clock(owner, timedelta(minutes=0))
+    await open_gate(app_conn, "iu_core.delivery_enabled")
+    await compose(app_conn, Item(template.key))
+    assert [kind for kind, _ in await found(app_conn)] == ["run_inserted", "run_inserted"]
+    await let_a_minute_pass(owner)
+    answer = await seal(app_conn)
+    assert (answer["runs"], answer["segment_no"], answer["more"]) == (2, 2, False)
+    assert await found(app_conn) == [("segment_late", "segment 2")]
+
+    # Once the clock has shown that time again, all is as ever, and nothing is sealed twice.
+    await open_gate(app_conn, "iu_core.lifecycle_enabled")
+    await set_clock(owner, timedelta(minutes=34))
+    await compose(app_conn, Item(template.key))
+    await set_clock(owner, timedelta(minutes=36))
+    assert (await seal(app_conn))["runs"] == 2
+    answer = await seal(app_conn)
+    assert (answer["segments"], answer["segment_no"], answer["more"]) == (0, 3, False)
+    assert await found(app_conn) == [("segment_late", "segment 2")]
+    assert (await verify(app_conn))["unsealed"]["runs"] == 0
+    segments = await owner.fetch(
+        "SELECT segment_no FROM iu_core.v_iu_command_record ORDER BY last_at, record_id"
+    )
+    assert [row["segment_no"] for row in segments][:3] == [1, 2, 2]
+    assert segments[-1]["segment_no"] == 3
+
+    late = await record(owner, 1)
+    await owner.execute(
+        "UPDATE iu_core.iu_command_record SET actor = 'else' WHERE record_id = $1", late
+    )
+    assert await found(app_conn) == [("segment_late", "segment 2"), ("run_edited", f"run {late}")]
+    await owner.execute("DELETE FROM iu_core.iu_command_record WHERE record_id = $1", late)
+    assert await found(app_conn) == [("segment_late", "segment 2"), ("run_removed", f"run {late}")]
+
+
+async def test_the_minute_that_is_running_is_not_sealed_because_a_clock_was_ahead(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, second: asyncpg.Connection
+) -> None:
+    """Who was writing then says nothing of how far all is written now."""
+    await open_gate(app_conn, "iu_core.composer_enabled")
+    await set_clock(owner, timedelta(minutes=30))
+    writing = second.transaction()
+    await writing.start()
+    await open_gate(second, "iu_core.delivery_enabled")
+    assert (await seal(app_conn))["runs"] == 0  # looks, and notes who is writing
+    await writing.rollback()
+    assert (await seal(app_conn))["runs"] == 1
+    await set_clock(owner, timedelta(minutes=0))
+    await open_gate(app_conn, "iu_core.lifecycle_enabled")
+    other = second.transaction()
+    await other.start()
+    await open_gate(second, "iu_core.delivery_enabled")
+    assert (await seal(app_conn))["runs"] == 0
+    await other.rollback()
+
+
 async def test_it_is_not_sealed_in_a_transaction_that_keeps_one_snapshot(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection
 ) -> None:

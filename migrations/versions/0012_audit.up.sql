@@ -21,8 +21,8 @@ COMMENT ON COLUMN iu_core.iu_command_record.instances_digest IS
 -- that is sealed for ever.
 ALTER TABLE iu_core.iu_command_record
     ADD CONSTRAINT iu_command_record_times_check
-        CHECK (first_at BETWEEN to_timestamp(0) AND to_timestamp(253402214400)
-               AND last_at BETWEEN to_timestamp(0) AND to_timestamp(253402214400)) NOT VALID;
+        CHECK (first_at >= to_timestamp(0) AND first_at <= to_timestamp(253402214400)
+               AND last_at >= to_timestamp(0) AND last_at <= to_timestamp(253402214400)) NOT VALID;
 -- squawk-ignore constraint-missing-not-valid
 ALTER TABLE iu_core.iu_command_record VALIDATE CONSTRAINT iu_command_record_times_check;
 

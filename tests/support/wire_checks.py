@@ -25,6 +25,7 @@ BEYOND_SCHEMAS = {
     "reference": "no schema knows a URI reference from another text",
     "value": "what a setting may be depends on which one it is",
     "surface": "what there is depends on the snapshots",
+    "order": "of two snapshots one was taken before the other",
     "duplicate_key": "a list of texts may name one surface twice",
     "entity_tag": "schemathesis writes null in a header as a text",
     "control_character": "the names in free data have none",

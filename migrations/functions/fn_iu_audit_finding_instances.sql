@@ -29,7 +29,7 @@ AS $$
         -- What somebody has put in the place of a digest must not end the look.
         SELECT i.*, i.composition_digest || i.data_digest ~ '^[0-9a-f]{128}$' AS is_hex
           FROM instances AS i
-    ), made AS (
+    ), made AS MATERIALIZED (  -- once, and not for each run, however few are expected
         SELECT k.batch_id, k.actor, k.composed_at, sum(k.composed) AS composed,
                encode(sha256(string_agg(
                    iu_core.fn_iu_instance_bytes(k.template_collection_id, k.composition_digest)

@@ -13,7 +13,7 @@ its `factory migrate`.
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -115,11 +115,14 @@ async def migrate(
     async with _owner_transaction(url) as (connection, driver):
         installed = await read_installed(driver)
         todo = compare(files, installed, program)
-        if not todo and not again:
+        if again:
+            known = (file.path for file in files.files if file.path not in todo.added)
+            todo = replace(todo, changed=tuple(known))
+        if not todo:
             return MigrationReport(revision=installed.revision, done=todo)
         await execute_script(driver, "bookkeeping.up.sql", files.bookkeeping("up"))
         unchanged = {file.path for file in files.objects} - {*todo.changed, *todo.added}
-        await drop_objects(driver, installed, keep=frozenset(() if again else unchanged))
+        await drop_objects(driver, installed, keep=frozenset(unchanged))
         if todo.revisions:
             await connection.run_sync(revisions.run, files.root, "up", "head")
         identities = [await create_object(driver, file) for file in files.objects]

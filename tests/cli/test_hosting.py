@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.db.schema_files import read_tree, root
 from app.db.schema_state import LOCK_CLASS
 from tests.cli.hosted import ask, beside, connection_to, held, received
 from tests.embedded.helpers import copy_of, lives, postmaster, wait_until
@@ -203,6 +204,13 @@ def test_what_somebody_took_away_is_said_with_its_remedy(data: Path, tmp_path: P
     assert "Traceback" not in done.err
     again = factory("migrate", "--again", "--json", env=settings(data), cwd=tmp_path).document
     assert again.keys() == {"revision", "revisions_run", "installed", "removed"}
+    assert again["revisions_run"] == again["removed"] == []
+    everything = sorted(file.path for file in read_tree(root()).files)
+    assert sorted(again["installed"]) == everything
+    assert factory("migrate", "--again", env=settings(data), cwd=tmp_path).out == (
+        f"The database is at revision {again['revision']}: 0 revisions run,"
+        f" {len(everything)} functions and views installed, 0 removed.\n"
+    )
     with hosting("serve", "--json", env=settings(data), cwd=tmp_path) as program:
         program.document()
 

@@ -2,7 +2,7 @@
 -- Where the instances that were composed after one time, up to another, are not those that the runs of
 -- that time say: told from event log, lineage and tombstones.
 --   instances_differ     one was removed without a tombstone, put in, or changed
---   instance_unrecorded  no run has composed it
+--   instance_unrecorded  no run has composed it, nor is it older than runs (fn_iu_audit_finding_older)
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_finding_instances(
     p_after timestamptz, p_until timestamptz)
 RETURNS TABLE (kind text, subject text, expected text, actual text)
@@ -14,11 +14,11 @@ AS $$
           FROM iu_core.iu_command_record AS d
          WHERE d.last_at > p_after AND d.last_at <= p_until AND d.instances_digest IS NOT NULL
     ), instances AS MATERIALIZED (
-        SELECT l.instance_collection_id, l.batch_id, l.actor, l.template_collection_id,
+        SELECT g.instance_collection_id, l.batch_id, l.actor, l.template_collection_id,
                g.composition_digest, l.data_digest, g.composed_at
           FROM iu_core.iu_collection_template_instance_lineage AS g
-          JOIN iu_core.iu_auto_instantiate_event_log AS l
-            ON l.instance_collection_id = g.instance_collection_id
+          LEFT JOIN iu_core.iu_auto_instantiate_event_log AS l
+                 ON l.instance_collection_id = g.instance_collection_id
          WHERE g.composed_at > p_after AND g.composed_at <= p_until
         UNION ALL
         SELECT t.instance_collection_id, t.batch_id, t.actor, t.template_collection_id,
@@ -58,5 +58,8 @@ AS $$
       LEFT JOIN runs AS r
              ON r.batch_id = i.batch_id AND r.actor = i.actor AND r.last_at = i.composed_at
      WHERE r.record_id IS NULL
-       AND i.composed_at >= (SELECT c.began_at FROM iu_core.iu_audit_chain AS c)
+       AND (i.batch_id IS NOT NULL OR NOT EXISTS (
+               SELECT FROM iu_core.iu_command_record AS d
+                WHERE d.subject_id = '00000000-0000-0000-0000-000000000000'
+                  AND d.command = 'migrate_database'))
 $$;

@@ -57,6 +57,8 @@ BEGIN
         SELECT jsonb_agg(to_jsonb(f)) INTO v_found
           FROM (SELECT * FROM iu_core.fn_iu_audit_finding_chain(p_head)
                 UNION ALL
+                SELECT * FROM iu_core.fn_iu_audit_finding_older()
+                UNION ALL
                 SELECT * FROM iu_core.fn_iu_audit_finding_instances(
                                   (v_answer ->> 'looked_from')::timestamptz,
                                   (v_answer ->> 'looked_until')::timestamptz)

@@ -23,6 +23,9 @@ BEGIN
 END
 $$;
 
+-- What the revision itself wrote.
+DELETE FROM iu_core.iu_command_record
+ WHERE subject_id = '00000000-0000-0000-0000-000000000000' AND command = 'migrate_database';
 DROP TABLE iu_core.iu_audit_chain;
 DROP TABLE iu_core.iu_audit_segment;
 DROP TYPE iu_core.iu_compose_part;

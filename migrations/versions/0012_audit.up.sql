@@ -93,7 +93,6 @@ COMMENT ON COLUMN iu_core.iu_audit_segment.retired_by IS
 -- One row: where the chain ends, and who was writing when a sealer last looked.
 CREATE TABLE iu_core.iu_audit_chain (
     only_row       boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
-    began_at       timestamptz NOT NULL,
     last_at        timestamptz NOT NULL DEFAULT '-infinity',
     looked_at      timestamptz,
     segment_no     bigint      NOT NULL DEFAULT 0,
@@ -101,12 +100,34 @@ CREATE TABLE iu_core.iu_audit_chain (
     segment_digest text        NOT NULL DEFAULT repeat('0', 64),
     running        text[]
 );
-COMMENT ON COLUMN iu_core.iu_audit_chain.began_at IS
-    'every instance that was composed since then has its run';
 COMMENT ON COLUMN iu_core.iu_audit_chain.last_at IS
     'with last_record_id, from where the next sealer looks: the end of the last segment or, since the clock '
     'was set back, before it';
 COMMENT ON COLUMN iu_core.iu_audit_chain.running IS
     'the transactions that were running at looked_at: fn_iu_fact_horizon';
-INSERT INTO iu_core.iu_audit_chain (began_at)
-SELECT clock_timestamp() + c.set_ahead FROM iu_core.iu_clock AS c;
+INSERT INTO iu_core.iu_audit_chain DEFAULT VALUES;
+
+-- What was composed before there were runs gets one, together: fn_iu_audit_finding_older compares.
+INSERT INTO iu_core.iu_command_record
+       (subject_id, first_at, last_at, command, outcome, code, actor, details)
+SELECT '00000000-0000-0000-0000-000000000000', n.at, n.at, 'migrate_database', 'done', 'ok',
+       'iu-core-migration', jsonb_build_object(
+           'instances', o.instances, 'instances_sha256', o.digest,
+           'tombstones', (SELECT count(*) FROM iu_core.iu_instance_tombstone))
+  FROM (SELECT clock_timestamp() + c.set_ahead AS at FROM iu_core.iu_clock AS c) AS n
+ CROSS JOIN (
+       SELECT count(*) AS instances,
+              encode(sha256(string_agg(e.digest, '' ORDER BY e.id, e.digest)), 'hex') AS digest
+         FROM (SELECT i.id, sha256(convert_to(jsonb_build_array(
+                          i.id, i.template_collection_id, i.composition_digest, i.data_digest,
+                          i.actor)::text, 'UTF8')) AS digest
+                 FROM (SELECT g.instance_collection_id AS id, g.template_collection_id,
+                              g.composition_digest, l.data_digest, l.actor
+                         FROM iu_core.iu_collection_template_instance_lineage AS g
+                         LEFT JOIN iu_core.iu_auto_instantiate_event_log AS l
+                                ON l.instance_collection_id = g.instance_collection_id
+                        UNION ALL
+                       SELECT t.instance_collection_id, t.template_collection_id,
+                              t.composition_digest, t.data_digest, t.actor
+                         FROM iu_core.iu_instance_tombstone AS t) AS i) AS e) AS o
+ WHERE o.instances > 0;

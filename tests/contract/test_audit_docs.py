@@ -15,7 +15,8 @@ def kinds_in_sql() -> set[str]:
         code = re.sub(r"--.*", "", file.read_text("utf-8"))
         found.update(
             re.findall(
-                r"'((?:run|segment|chain|head|export|retirement|instances?)_(?!no')[a-z]+)'", code
+                r"'((?:run|segment|chain|head|export|retirement|instances?)_(?!no')[a-z]+)'",
+                code,
             )
         )
     return found

@@ -14,6 +14,7 @@ import pytest
 
 from app.db.migrations import migrate
 from app.db.startup_check import startup_check
+from tests.support.audit import found
 from tests.support.composing import Item, compose
 from tests.support.databases import (
     Database,
@@ -78,6 +79,7 @@ async def test_its_keys_still_replay_and_its_digests_still_verify(earlier: Datab
     await migrate(earlier.owner_url)
     assert await startup_check(earlier.app_url, disposable_data=True) == []
     after = await rows(owner)
+    after["iu_command_record"] -= 1  # the run for all that is older than runs
     assert {name: after.get(name) for name in before} == before
 
     service = await open_connection(earlier, "app")
@@ -107,6 +109,32 @@ async def test_its_keys_still_replay_and_its_digests_still_verify(earlier: Datab
     assert new["status"] == "ok"
     for connection in (service, owner):
         await connection.close()
+
+
+GONE = [
+    "DELETE FROM iu_core.iu_collection_template_instance_lineage"
+    " WHERE instance_collection_id = (SELECT min(instance_collection_id::text)::uuid"
+    " FROM iu_core.iu_collection_template_instance_lineage)",
+    "DELETE FROM iu_core.iu_instance_tombstone",
+    "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = repeat('0', 64)",
+    "UPDATE iu_core.iu_auto_instantiate_event_log SET actor = 'else'",
+]
+
+
+@pytest.mark.parametrize("change", GONE)
+async def test_what_it_composed_can_t_be_changed_unseen_from_then_on(
+    earlier: Database, change: str
+) -> None:
+    owner = await open_connection(earlier, "owner")
+    await migrate(earlier.owner_url)
+    run = await owner.fetchval(
+        "SELECT record_id FROM iu_core.iu_command_record WHERE last_at ="
+        " (SELECT max(last_at) FROM iu_core.iu_command_record)"
+    )
+    assert await found(owner) == []
+    await owner.execute(change)
+    assert {subject for _, subject in await found(owner)} == {f"run {run}"}
+    await owner.close()
 
 
 async def test_its_schema_is_that_of_a_fresh_install(

@@ -11,7 +11,6 @@ from tests.support.audit import export, found, let_a_minute_pass, retire, seal, 
 from tests.support.composing import Item, compose
 from tests.support.gates import close, open_gate, set_clock
 from tests.support.interleaving import wait_until
-from tests.support.rollback import by_actor
 from tests.support.rows import one_row
 from tests.support.templates import Template, make_template, open_gates
 
@@ -495,82 +494,6 @@ async def test_a_chain_that_was_written_anew_does_not_have_the_head_that_was_kep
     await seal(app_conn)
     assert await found(app_conn) == []
     assert await found(app_conn, head=head) == [("head_missing", f"head {head}")]
-
-
-# ---------------------------------------------------------------------------------- instances
-
-
-@pytest.mark.parametrize("is_sealed", [True, False])
-async def test_an_instance_that_is_gone_without_a_tombstone_shows(
-    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template, is_sealed: bool
-) -> None:
-    answers = await compose(app_conn, Item(template.key), Item(template.key))
-    if is_sealed:
-        await let_a_minute_pass(owner)
-        await seal(app_conn)
-    await owner.execute(
-        "DELETE FROM iu_core.iu_collection_template_instance_lineage"
-        " WHERE instance_collection_id = $1",
-        answers[0]["instance_collection_id"],
-    )
-    run = await record(owner, 0)
-    assert await found(app_conn) == [("instances_differ", f"run {run}")]
-
-
-async def test_an_instance_that_was_rolled_back_is_told_by_its_tombstone(
-    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
-) -> None:
-    await compose(app_conn, Item(template.key), Item(template.key))
-    await compose(app_conn, Item(template.key, actor="ops-bot"))
-    run = await record(owner, 0)
-    await by_actor(app_conn, "hr-bot", dry_run=False)
-    await let_a_minute_pass(owner)
-    await seal(app_conn)
-    assert await found(app_conn) == []
-
-    await owner.execute(
-        "DELETE FROM iu_core.iu_instance_tombstone WHERE suffix = '' AND instance_collection_id IN"
-        " (SELECT instance_collection_id FROM iu_core.iu_instance_tombstone LIMIT 1)"
-    )
-    assert await found(app_conn) == [("instances_differ", f"run {run}")]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = repeat('0', 64)",
-        "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = 'no digest'",
-        "UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = gen_random_uuid()",
-        "UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = NULL",
-        "UPDATE iu_core.iu_collection_template_instance_lineage SET composition_digest ="
-        " repeat('0', 64)",
-        "UPDATE iu_core.iu_collection_template_instance_lineage SET composed_at = composed_at"
-        " - interval '1 hour'",
-    ],
-)
-async def test_an_instance_that_was_changed_shows(
-    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template, change: str
-) -> None:
-    await compose(app_conn, Item(template.key))
-    await let_a_minute_pass(owner)
-    await seal(app_conn)
-    await owner.execute(change)
-    run = await record(owner, 0)
-    assert ("instances_differ", f"run {run}") in await found(app_conn)
-
-
-async def test_what_was_composed_before_there_were_runs_is_no_finding(
-    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
-) -> None:
-    await compose(app_conn, Item(template.key))
-    await owner.execute(
-        """DELETE FROM iu_core.iu_command_record;
-           UPDATE iu_core.iu_auto_instantiate_event_log SET batch_id = NULL;
-           UPDATE iu_core.iu_audit_chain SET began_at = clock_timestamp()"""
-    )
-    assert await found(app_conn) == []
-    await owner.execute("UPDATE iu_core.iu_audit_chain SET began_at = '-infinity'")
-    assert [kind for kind, _ in await found(app_conn)] == ["instance_unrecorded"]
 
 
 # --------------------------------------------------------------------- exporting and retiring

@@ -118,6 +118,20 @@ GONE = [
     "DELETE FROM iu_core.iu_instance_tombstone",
     "UPDATE iu_core.iu_auto_instantiate_event_log SET data_digest = repeat('0', 64)",
     "UPDATE iu_core.iu_auto_instantiate_event_log SET actor = 'else'",
+    """INSERT INTO iu_core.iu_instance_tombstone
+              (instance_collection_id, rollback_operation_id, event_id, reference_id,
+               template_collection_id, composed_at, rolled_back_at, event_type, suffix, actor,
+               data_digest, composition_digest, rolled_back_by, reason)
+       SELECT l.instance_collection_id, gen_random_uuid(), l.event_id, l.reference_id,
+              l.template_collection_id, l.composed_at, '2020-01-01', l.event_type, l.suffix,
+              l.actor, l.data_digest, g.composition_digest, 'forged', 'x'
+         FROM iu_core.iu_auto_instantiate_event_log AS l
+         JOIN iu_core.iu_collection_template_instance_lineage AS g USING (instance_collection_id)
+        LIMIT 1;
+       DELETE FROM iu_core.iu_collection_template_instance_lineage AS g
+        USING iu_core.iu_instance_tombstone AS t
+        WHERE t.instance_collection_id = g.instance_collection_id
+          AND t.rolled_back_by = 'forged'""",
 ]
 
 

@@ -12,6 +12,7 @@ from tests.support.rollback import HR, apply, by_actor, plan
 from tests.support.templates import Template, make_template, open_gates
 
 FIRST_RUN = "SELECT record_id FROM iu_core.iu_command_record ORDER BY last_at, record_id LIMIT 1"
+LOG = "UPDATE iu_core.iu_auto_instantiate_event_log SET "
 
 
 @pytest.fixture
@@ -100,6 +101,77 @@ async def test_an_instance_that_was_put_in_shows_whatever_time_it_says(
     assert await found(app_conn) == [("instance_unrecorded", f"instance {put_in}")]
     await owner.execute("DELETE FROM iu_core.iu_auto_instantiate_event_log")
     assert await found(app_conn) == [("instance_unrecorded", f"instance {put_in}")]
+
+
+# ------------------------------------------------------------------------------- the event log
+
+
+PROVEN = {
+    "batch_id": "gen_random_uuid()",
+    "actor": "'else'",
+    "template_collection_id": "gen_random_uuid()",
+    "data_digest": "repeat('0', 64)",
+}
+PROVEN_BY_INTEGRITY = {
+    "event_id": "gen_random_uuid()",
+    "reference_id": "gen_random_uuid()",
+    "suffix": "'else'",
+    "data": """'{"else":1}'""",
+    "emit_mode": "'dry_run'",
+    "composed_at": "composed_at - interval '1 hour'",
+}
+NOT_PROVEN = {
+    "event_type": "'else'",
+    "reason": "'else'",
+    "request_id": "gen_random_uuid()",
+    "operation_id": "gen_random_uuid()",
+    "warnings": "'{else}'",
+}
+"""As docs/audit.md says it."""
+
+
+async def seen(connection: asyncpg.Connection) -> tuple[bool, bool]:
+    """Whether something is found, by verifying the audit log, and by the check of everything."""
+    integrity = await connection.fetchval("SELECT iu_core.fn_iu_verify_integrity()")
+    return bool(await found(connection)), not integrity["holds"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (PROVEN, (True, None)),
+        (PROVEN_BY_INTEGRITY, (False, True)),
+        (NOT_PROVEN, (False, False)),
+    ],
+)
+async def test_the_columns_of_the_log_are_proven_as_it_is_said(
+    owner: asyncpg.Connection,
+    template: Template,
+    columns: dict[str, str],
+    expected: tuple[bool, bool | None],
+) -> None:
+    await compose(owner, Item(template.key))
+    assert await seen(owner) == (False, False)
+    for column, value in columns.items():
+        change = owner.transaction()
+        await change.start()
+        await owner.execute(f"{LOG}{column} = {value}")
+        in_runs, in_all = await seen(owner)
+        assert (column, in_runs) == (column, expected[0])
+        assert expected[1] in (in_all, None), column
+        await change.rollback()
+
+
+async def test_of_each_column_of_the_log_it_is_said_whether_it_is_proven(
+    owner: asyncpg.Connection,
+) -> None:
+    columns = await owner.fetch(
+        """SELECT attname FROM pg_attribute
+            WHERE attrelid = 'iu_core.iu_auto_instantiate_event_log'::regclass AND attnum > 0"""
+    )
+    identity = {"instance_collection_id", "idempotency_key"}
+    said = {*PROVEN, *PROVEN_BY_INTEGRITY, *NOT_PROVEN} | identity
+    assert {row["attname"] for row in columns} == said
 
 
 # ---------------------------------------------------------------------------------- tombstones

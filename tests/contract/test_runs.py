@@ -1,6 +1,7 @@
 """Each command of the catalogue leaves a run, and the run itself tells what it was about."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pglast import ast
@@ -22,6 +23,8 @@ LEAVE_NO_RUN = {
     "bootstrap_database": "done by scripts, before there is a record",
     "migrate_database": "done by scripts; the schema's revision is its record",
 }
+
+AUDIT_PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text("utf-8")
 
 SELECTORS = {
     "p_of_actor",
@@ -117,6 +120,11 @@ def reached(names: tuple[str, ...]) -> set[str]:
 def test_a_command_leaves_a_run_or_it_is_said_why_not(code: str) -> None:
     leaves_a_run = reached(COMMANDS[code].functions) & {"fn_iu_done", "fn_iu_compose_run"}
     assert leaves_a_run or code in LEAVE_NO_RUN
+
+
+@pytest.mark.parametrize("code", LEAVE_NO_RUN)
+def test_what_leaves_no_run_is_documented(code: str) -> None:
+    assert f"`{code}`" in AUDIT_PAGE
 
 
 def untold(file: SchemaFile) -> list[set[str]]:

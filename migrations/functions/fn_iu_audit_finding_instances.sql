@@ -32,7 +32,7 @@ AS $$
     ), made AS MATERIALIZED (  -- once, and not for each run, however few are expected
         SELECT k.batch_id, k.actor, k.composed_at, sum(k.composed) AS composed,
                encode(sha256(string_agg(
-                   iu_core.fn_iu_instance_bytes(k.template_collection_id, k.composition_digest)
+                   iu_core.fn_iu_template_bytes(k.template_collection_id, k.composition_digest)
                    || k.entries, '' ORDER BY k.template_collection_id)), 'hex') AS instances_digest
           FROM (SELECT i.batch_id, i.actor, i.composed_at, i.template_collection_id,
                        i.composition_digest, count(*) AS composed,

@@ -6,7 +6,7 @@
 --   told       how many are recorded one by one, as refused or only tried
 --   tried      how many dry runs the template's counters count
 --   composed   how many were; what is left was replayed
---   instances  what was composed, as it is digested (fn_iu_instance_bytes); NULL: nothing
+--   instances  what was composed, as it is digested (fn_iu_template_bytes); NULL: nothing
 -- A call of one item is told without a query: that is a thirtieth of all it costs.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_parts(p_items iu_core.iu_compose_item[])
 RETURNS iu_core.iu_compose_part[]
@@ -26,7 +26,7 @@ BEGIN
                 AND iu_core.fn_iu_compose_would_be(v_item.emit_mode, v_item.status) IS NOT NULL)::integer,
             v_item.claimed::integer,
             CASE WHEN v_item.claimed
-                 THEN iu_core.fn_iu_instance_bytes(v_item.template_id, v_item.composition_digest)
+                 THEN iu_core.fn_iu_template_bytes(v_item.template_id, v_item.composition_digest)
                       || iu_core.fn_iu_instance_bytes(v_item.instance_id, v_item.data_digest) END
         )::iu_core.iu_compose_part];
     END IF;
@@ -40,7 +40,7 @@ BEGIN
                    count(*) FILTER (WHERE i.template_id IS NOT NULL
                        AND iu_core.fn_iu_compose_would_be(i.emit_mode, i.status) IS NOT NULL),
                    count(*) FILTER (WHERE i.claimed),
-                   iu_core.fn_iu_instance_bytes(
+                   iu_core.fn_iu_template_bytes(
                        i.template_id, min(i.composition_digest) FILTER (WHERE i.claimed))
                    || string_agg(iu_core.fn_iu_instance_bytes(i.instance_id, i.data_digest), ''
                                  ORDER BY i.instance_id) FILTER (WHERE i.claimed)

@@ -36,7 +36,7 @@ async def digest_of(owner: asyncpg.Connection, actor: str) -> str:
     for row in await owner.fetch(LOG, actor):
         if row["template_collection_id"] != template:
             template = row["template_collection_id"]
-            text += template.bytes + bytes.fromhex(row["composition_digest"])
+            text += bytes(48) + template.bytes + bytes.fromhex(row["composition_digest"])
         text += row["instance_collection_id"].bytes + bytes.fromhex(row["data_digest"])
     return hashlib.sha256(text).hexdigest()
 

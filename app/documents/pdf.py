@@ -12,7 +12,9 @@ Importing this module refuses with FormatUnavailableError where WeasyPrint or Pa
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from app.documents.errors import DocumentTooLargeError, FormatUnavailableError
@@ -67,8 +69,23 @@ def lay_out(page: str) -> bytes:
         if any(_wide_tables(layout)):
             raise DocumentTooLargeError("A table has more columns than fit on the paper.")
     identifier = hashlib.sha256(page.encode()).hexdigest()[:32].encode()
-    pdf: bytes = layout.write_pdf(pdf_identifier=identifier, **_OPTIONS)
+    with _without_a_clock():
+        pdf: bytes = layout.write_pdf(pdf_identifier=identifier, **_OPTIONS)
     return pdf
+
+
+@contextmanager
+def _without_a_clock() -> Iterator[None]:
+    """Where HarfBuzz-Subset is missing, fontTools cuts the fonts, and writes the time into each."""
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
+        else:
+            os.environ["SOURCE_DATE_EPOCH"] = before
 
 
 def _wide_tables(layout: Layout) -> Iterator[tuple[TableBox, float]]:

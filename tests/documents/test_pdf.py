@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fontTools.misc import timeTools  # type: ignore[import-untyped]
 from pypdf import PageObject, PdfReader
 from weasyprint.urls import FatalURLFetchingError  # type: ignore[import-untyped]
 
@@ -103,6 +105,18 @@ async def test_two_processes_make_the_same_file() -> None:
         renderer = Renderer()
         files.append(await rendered(renderer, example("status-report"), FORMATS["pdf"]))
         await renderer.close()
+
+    assert files[0] == files[1]
+
+
+def test_fonts_that_fonttools_cuts_are_the_same_at_any_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("weasyprint.pdf.fonts.harfbuzz_subset", None)
+    files = []
+    for seconds in (1_000_000_000, 2_000_000_000):
+        monkeypatch.setattr(timeTools, "time", SimpleNamespace(time=lambda now=seconds: now))
+        files.append(as_pdf(document("# T")))
 
     assert files[0] == files[1]
 

@@ -13,6 +13,7 @@ import typer
 
 from app.cli.client import Client
 from app.cli.output import Json, cell, fail, print_json, print_table, say
+from app.cli.times import time_option
 
 cli = typer.Typer(help="List what commands did, and prove it.", no_args_is_help=True)
 
@@ -26,7 +27,7 @@ def list_runs(
     *,
     command: Annotated[str | None, typer.Option(help="Only runs of this command.")] = None,
     actor: Annotated[str | None, typer.Option(help="Only runs of this actor.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only from this time (UTC) on.")] = None,
+    since: Annotated[datetime | None, time_option("Only from this time on.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +38,7 @@ def list_runs(
                 "/commands/runs",
                 command=command,
                 actor=actor,
-                since=since and f"{since.isoformat()}Z",
+                since=since and since.isoformat(),
             ),
             limit,
         )

@@ -8,6 +8,7 @@ import typer
 from app.cli.client import Client
 from app.cli.operations import follow
 from app.cli.output import Json, cell, print_json, print_members, print_table, say
+from app.cli.times import time_option
 
 _PLAN = ("instances", "lineage_rows", "log_rows", "actors", "plan_digest")
 _APPLIED = (
@@ -36,12 +37,8 @@ def rollback(
     template: Annotated[
         str | None, typer.Option(help="What was composed from this template, or family.")
     ] = None,
-    since: Annotated[
-        datetime | None, typer.Option(help="What was composed from this time (UTC) on.")
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(help="What was composed before this time (UTC).")
-    ] = None,
+    since: Annotated[datetime | None, time_option("What was composed from this time on.")] = None,
+    until: Annotated[datetime | None, time_option("What was composed before this time.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Remove what the plan names.")] = False,
     release_keys: Annotated[
         bool, typer.Option("--release-keys", help="Let the same events compose again.")
@@ -65,8 +62,8 @@ def rollback(
         "operation_id": operation,
         "event_id": event,
         "template": template,
-        "composed_from": since and f"{since.isoformat()}Z",
-        "composed_to": until and f"{until.isoformat()}Z",
+        "composed_from": since and since.isoformat(),
+        "composed_to": until and until.isoformat(),
     }
     selected = {name: value for name, value in selectors.items() if value is not None}
     client = Client(as_json=as_json)

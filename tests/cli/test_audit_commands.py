@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import asyncpg
@@ -60,6 +61,24 @@ def test_runs_are_listed_sealed_verified_and_their_head_is_exported(cli: Cli, da
     done = cli("audit", "verify", "--head", "head.json", code=6)
     assert "run_edited" in done.out
     assert done.err == "The audit log is not what was sealed.\n"
+
+
+def test_runs_are_listed_from_a_time_on_with_any_offset(service: Cli) -> None:
+    service("gate", "close", "delivery_enabled")
+    listing = ("audit", "list", "--command", "set_gate", "--limit", "1")
+    (run,) = service.json(*listing)
+    at = datetime.fromisoformat(run["last_at"])
+
+    def since(time: str) -> list[str]:
+        return [row["record_id"] for row in service.json(*listing, "--since", time)]
+
+    for offset in (UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-8))):
+        assert since(at.astimezone(offset).isoformat()) == [run["record_id"]]
+        assert since((at + timedelta(minutes=5)).astimezone(offset).isoformat()) == []
+    assert since(run["last_at"]) == [run["record_id"]]
+    assert since(at.replace(tzinfo=None).isoformat()) == [run["record_id"]]
+    done = service("audit", "list", "--since", "yesterday", code=2)
+    assert "'yesterday' is no time such as 2026-11-01T00:00:00Z" in done.usage_error
 
 
 def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data: Path) -> None:

@@ -196,10 +196,12 @@ def test_a_rollback_in_documents_for_programs(cli: Cli) -> None:
     order = ("instantiate", TEMPLATE, "--event-id", event)
     first = cli.json(*order)
     day = first["composed_at"][:10]
-    selected = ("rollback", "--event", event, "--since", day, "--until", "9999-01-01T00:00:00")
+    until = ("--until", "9999-01-01T05:30:00+05:30")
+    selected = ("rollback", "--event", event, "--since", f"{day}T00:00:00Z", *until)
     plan = cli.json(*selected)
     assert (plan["instances"], plan["selectors"]["event_id"]) == (1, event)
     assert plan["selectors"]["composed_from"] == f"{day}T00:00:00Z"
+    assert plan["selectors"]["composed_to"] == "9999-01-01T00:00:00Z"
     applied = cli.json(*selected, "--apply", "--release-keys", "--reason", "again, please")
     assert (applied["deleted"], applied["keys_released"]) == (1, 1)
     assert cli.json(*order)["outcome"] == "composed"

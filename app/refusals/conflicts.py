@@ -231,9 +231,11 @@ CONFLICTS = (
     ),
     _conflict(
         "audit_chain_broken",
-        "The end of the audit chain is gone",
-        "The database's row that says where the audit chain ends is not there: somebody who may"
-        " change every row has deleted it. Nothing is sealed, for nobody can tell what comes next.",
+        "The end of the audit chain is not what it was",
+        "The database's row that says where the audit chain ends is not there, or names another end"
+        " than the last segment is, or that was changed: somebody who may change every row has done"
+        " so. Nothing is sealed where the row is gone, for nobody can tell what comes next, and no"
+        " head is signed.",
         "Look with `GET /commands/runs/verify` at what there is, and compare the database with a"
         " backup and with the last head that was exported.",
         asked="/commands/runs/seal",

@@ -43,7 +43,8 @@ async def verify_runs(expected: Annotated[ExpectedHead, Query()], audit: AuditDe
     """Look whether the runs are what was sealed, and the instances what they say.
 
     Names each run that was edited, removed, inserted or reordered, and whatever was done to the
-    chain itself. It looks at every run and every instance, so it takes its time.
+    chain itself, which comes first. It looks at every run and every instance, so it takes its
+    time; others are refused (`overloaded`) meanwhile.
     """
     return await audit.verify(expected.head)
 
@@ -59,7 +60,10 @@ async def seal_runs(
     return await audit.seal(caller.actor, patience_s=service.PATIENCE_S)
 
 
-@router.post("/runs/export", responses=refusals("nothing_sealed", "audit_key_unavailable"))
+@router.post(
+    "/runs/export",
+    responses=refusals("nothing_sealed", "audit_chain_broken", "audit_key_unavailable"),
+)
 async def export_audit_head(
     caller: Annotated[Caller, Depends(RequireCommand("export_audit_head"))], audit: AuditDep
 ) -> SignedHead:

@@ -169,7 +169,9 @@ class AuditReport(WireModel):
         description="Of how many the runs may be gone, after an export: their heads were looked at."
     )
     runs: int = Field(description="Sealed runs that were looked at.")
-    findings: list[Finding] = Field(description="At most 100, in the order of the chain.")
+    findings: list[Finding] = Field(
+        description="At most 100: about the chain itself first, then about runs and instances."
+    )
     truncated: bool = Field(description="There are more findings.")
     unsealed: Unsealed
     segment_no: int | None = Field(description="The chain's last segment. Null: there is none.")

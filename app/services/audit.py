@@ -96,10 +96,18 @@ class Audit:
     async def verify(self, head: str | None) -> AuditReport:
         """Look through the whole chain, and whether the digest of an exported head is in it.
 
-        One after the other: it costs a look at every run and every instance.
+        What is wrong with the chain comes first. Refuses with `overloaded` while another look goes
+        on in this process: it costs a look at every run and every instance.
         """
+        if self._verifying.locked():
+            raise Refusal(
+                "overloaded",
+                "The audit log is being verified already; one looks at a time.",
+                retry_after=RETRY_AFTER_SECONDS,
+            )
         segments = retired = runs = 0
-        findings: list[dict[str, Any]] = []
+        of_chain: list[dict[str, Any]] = []
+        of_runs: list[dict[str, Any]] = []
         truncated = False
         after: int | None = 0
         async with self._verifying:
@@ -108,9 +116,11 @@ class Audit:
                 segments += answer["segments"]
                 retired += answer["retired"]
                 runs += answer["runs"]
-                findings += answer["findings"]
+                of_chain += answer["findings"][: answer["about_chain"]]
+                of_runs += answer["findings"][answer["about_chain"] :]
                 truncated = truncated or answer["truncated"]
                 after = answer["after"]
+        findings = of_chain + of_runs
         return AuditReport(
             holds=not findings,
             segments=segments,

@@ -4,8 +4,9 @@
 -- "after" that it answers, until that is null.
 --   p_head  the digest of a head that was exported, and must still be in the chain; NULL: none
 -- Answers {"status": "ok", "after", "segments", "retired", "runs", "findings": [{"kind", "subject",
--- "expected", "actual"}], "truncated"}: at most 100 findings, of fn_iu_audit_finding_...; truncated:
--- there were more. Of retired segments, whose rows may be gone, the heads are looked at, that a run has
+-- "expected", "actual"}], "about_chain", "truncated"}: at most 100 findings, of fn_iu_audit_finding_...: first
+-- those about the chain itself, of which about_chain says how many, for they tell what the others are worth;
+-- truncated: there were more. Of retired segments, whose rows may be gone, the heads are looked at, that a run has
 -- retired them, and what there still is of their rows; not their instances. The last portion also looks at the chain as a whole, and at what is not sealed yet:
 --   "unsealed" {"runs", "since", "more"}   of the oldest 10,000 rows; more: there are more
 --   "segment_no", "segment_digest", "sealed_until"   where the chain ends; null: nothing is sealed
@@ -25,6 +26,7 @@ DECLARE
     v_retired  bigint := 0;
     v_runs     bigint := 0;
     v_found    jsonb;
+    v_chain    jsonb := '[]';
     v_findings jsonb := '[]';
     v_answer   jsonb := '{}';
 BEGIN
@@ -40,24 +42,26 @@ BEGIN
             v_retired := v_retired + 1;
         END IF;
         SELECT jsonb_agg(to_jsonb(f)) INTO v_found
-          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_segment(v_after)
-                UNION ALL
-                SELECT * FROM iu_core.fn_iu_audit_finding_runs(v_after)
+          FROM iu_core.fn_iu_audit_finding_segment(v_after) AS f;
+        v_chain := v_chain || coalesce(v_found, '[]');
+        SELECT jsonb_agg(to_jsonb(f)) INTO v_found
+          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_runs(v_after)
                 UNION ALL
                 SELECT i.* FROM iu_core.fn_iu_audit_finding_instances(
                                     iu_core.fn_iu_audit_after(v_segment), v_segment.last_at) AS i
                  WHERE v_segment.retired_at IS NULL
                 LIMIT 101) AS f;
         v_findings := v_findings || coalesce(v_found, '[]');
-        EXIT WHEN jsonb_array_length(v_findings) > 100;
+        EXIT WHEN jsonb_array_length(v_chain || v_findings) > 100;
     END LOOP;
     IF v_segment.segment_no IS NULL THEN
         v_after := NULL;
         v_answer := iu_core.fn_iu_audit_end();
         SELECT jsonb_agg(to_jsonb(f)) INTO v_found
-          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_chain(p_head)
-                UNION ALL
-                SELECT * FROM iu_core.fn_iu_audit_finding_older()
+          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_chain(p_head) LIMIT 101) AS f;
+        v_chain := coalesce(v_found, '[]') || v_chain;
+        SELECT jsonb_agg(to_jsonb(f)) INTO v_found
+          FROM (SELECT * FROM iu_core.fn_iu_audit_finding_older()
                 UNION ALL
                 SELECT * FROM iu_core.fn_iu_audit_finding_tombstones()
                 UNION ALL
@@ -69,8 +73,8 @@ BEGIN
     END IF;
     RETURN v_answer - ARRAY['looked_from', 'looked_until'] || jsonb_build_object(
         'status', 'ok', 'after', v_after, 'segments', v_segments, 'retired', v_retired,
-        'runs', v_runs,
-        'findings', jsonb_path_query_array(v_findings, '$[0 to 99]'),
-        'truncated', jsonb_array_length(v_findings) > 100);
+        'runs', v_runs, 'about_chain', least(jsonb_array_length(v_chain), 100),
+        'findings', jsonb_path_query_array(v_chain || v_findings, '$[0 to 99]'),
+        'truncated', jsonb_array_length(v_chain || v_findings) > 100);
 END
 $$;

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -121,6 +122,40 @@ async def test_what_is_still_being_written_is_waited_for(
     answer = await seal(app_conn)
     assert (answer["runs"], answer["more"]) == (2, False)
     assert await found(app_conn) == []
+
+
+async def test_what_was_prepared_is_waited_for_though_no_process_has_it(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, second: asyncpg.Connection
+) -> None:
+    prepared = f"'{uuid4()}'"
+    await second.execute("BEGIN")
+    await open_gate(second, "iu_core.delivery_enabled")
+    await second.execute(f"PREPARE TRANSACTION {prepared}")
+    try:
+        await second.close()
+        await open_gate(app_conn, "iu_core.composer_enabled")
+        await let_a_minute_pass(owner)
+        waiting = await seal(app_conn)
+    finally:
+        await app_conn.execute(f"COMMIT PREPARED {prepared}")
+    assert (waiting["segments"], waiting["more"]) == (0, True)
+    answer = await seal(app_conn)
+    assert (answer["runs"], answer["more"]) == (2, False)
+    assert await found(app_conn) == []
+
+
+async def test_what_was_prepared_in_another_database_is_not_waited_for(
+    app_conn: asyncpg.Connection, maintenance: asyncpg.Connection
+) -> None:
+    prepared = f"'{uuid4()}'"
+    await maintenance.execute("BEGIN")
+    number = await maintenance.fetchval("SELECT pg_current_xact_id()::text")
+    await maintenance.execute(f"PREPARE TRANSACTION {prepared}")
+    try:
+        running = await app_conn.fetchval("SELECT running FROM iu_core.fn_iu_fact_horizon()")
+    finally:
+        await maintenance.execute(f"ROLLBACK PREPARED {prepared}")
+    assert number not in running
 
 
 async def test_writers_that_never_pause_do_not_keep_it_from_sealing(
@@ -421,6 +456,30 @@ async def test_a_reordered_list_is_named_with_the_runs_that_it_misplaces(
     ]
 
 
+async def test_a_run_that_no_list_names_is_not_shown_as_sealed(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    """Though its time is within a segment's."""
+    for minutes, gate in ((8, "composer"), (8, "lifecycle"), (10, "")):
+        await set_clock(owner, timedelta(minutes=minutes))
+        if gate:
+            await open_gate(app_conn, f"iu_core.{gate}_enabled")
+    await seal(app_conn)
+    put_in = await owner.fetchval(
+        """INSERT INTO iu_core.iu_command_record
+                  (subject_id, first_at, last_at, command, outcome, code)
+           SELECT gen_random_uuid(), first_at, first_at + (last_at - first_at) / 2, 'set_gate',
+                  'done', 'ok'
+             FROM iu_core.iu_audit_segment WHERE segment_no = 4 RETURNING record_id"""
+    )
+    rows = await owner.fetch(
+        "SELECT record_id, segment_no FROM iu_core.v_iu_command_record ORDER BY last_at, record_id"
+    )
+    assert [row["segment_no"] for row in rows] == [1, 2, 3, 4, None, 4]
+    assert rows[4]["record_id"] == put_in
+    assert await found(app_conn) == [("run_inserted", f"run {put_in}")]
+
+
 @pytest.mark.parametrize("change", ["sealed_runs = 'x'", "runs = 7", "sealed_by = 'else'"])
 async def test_a_changed_segment_is_named(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, change: str
@@ -496,7 +555,73 @@ async def test_a_chain_that_was_written_anew_does_not_have_the_head_that_was_kep
     assert await found(app_conn, head=head) == [("head_missing", f"head {head}")]
 
 
+async def test_what_is_wrong_with_the_chain_is_told_before_what_is_with_its_runs(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    first = await record(owner, 0)
+    await owner.execute(
+        "UPDATE iu_core.iu_command_record SET code = 'x' WHERE record_id = $1", first
+    )
+    await owner.execute(
+        """UPDATE iu_core.iu_audit_segment SET sealed_by = 'else' WHERE segment_no = 2;
+           DELETE FROM iu_core.iu_audit_segment WHERE segment_no = 3"""
+    )
+    head = "0" * 64
+    answer = await verify(app_conn, head=head)
+    assert [(finding["kind"], finding["subject"]) for finding in answer["findings"]] == [
+        ("chain_truncated", "segment 3"),
+        ("head_missing", f"head {head}"),
+        ("segment_edited", "segment 2"),
+        ("run_edited", f"run {first}"),
+    ]
+    assert (answer["about_chain"], answer["truncated"]) == (3, False)
+
+
+async def test_what_is_wrong_with_the_chain_is_told_however_many_runs_are_wrong(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
+) -> None:
+    await owner.execute(
+        """INSERT INTO iu_core.iu_command_record
+                  (subject_id, first_at, last_at, command, outcome, code)
+           SELECT gen_random_uuid(), first_at, first_at - interval '1 microsecond', 'set_gate',
+                  'done', 'ok'
+             FROM iu_core.iu_audit_segment, generate_series(1, 150) WHERE segment_no = 1;
+           UPDATE iu_core.iu_audit_segment SET sealed_by = 'else' WHERE segment_no = 1"""
+    )
+    answer = await verify(app_conn)
+    kinds = [finding["kind"] for finding in answer["findings"]]
+    assert kinds == ["segment_edited"] + ["run_inserted"] * 99
+    assert (answer["about_chain"], answer["truncated"], answer["after"]) == (1, True, 1)
+
+
 # --------------------------------------------------------------------- exporting and retiring
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE iu_core.iu_audit_segment SET sealed_by = 'else' WHERE segment_no = 3",
+        "UPDATE iu_core.iu_audit_segment SET segment_digest = runs_digest WHERE segment_no = 3",
+        """UPDATE iu_core.iu_audit_segment SET sealed_by = 'else' WHERE segment_no = 3;
+           UPDATE iu_core.iu_audit_segment AS s
+              SET segment_digest = iu_core.fn_iu_sha256(iu_core.fn_iu_audit_head(s))
+            WHERE segment_no = 3""",
+        "DELETE FROM iu_core.iu_audit_segment WHERE segment_no = 3",
+        "DELETE FROM iu_core.iu_audit_segment",
+        "DELETE FROM iu_core.iu_audit_chain",
+        "UPDATE iu_core.iu_audit_chain SET segment_digest = repeat('0', 64)",
+    ],
+)
+async def test_the_head_of_a_broken_chain_is_not_given_away(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, change: str
+) -> None:
+    """Whoever kept it could prove by it what was forged."""
+    await owner.execute(change)
+    with pytest.raises(asyncpg.PostgresError, match="audit_chain_broken") as raised:
+        await export(app_conn)
+    assert raised.value.sqlstate == "PF409"
+    marked = await owner.fetchval("SELECT count(exported_at) FROM iu_core.iu_audit_segment")
+    assert marked == 0
 
 
 async def test_an_export_marks_its_segments_once(

@@ -29,6 +29,7 @@ SERVER_OPTIONS = {
     "full_page_writes": "off",
     "autovacuum": "off",
     "max_connections": "200",
+    "max_prepared_transactions": "20",
 }
 
 

@@ -1,5 +1,8 @@
 """Instances against the runs of the audit log: whatever is removed, put in or changed shows."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -244,3 +247,32 @@ async def test_a_rollback_whose_runs_were_retired_is_no_finding(
     await export(app_conn)
     await retire(owner, 1)
     assert await found(app_conn) == []
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def test_what_runs_composed_is_digested_once_however_they_are_compared(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """With few rows expected runs are compared in a loop, and each digest was made for each run."""
+    for _ in range(12):
+        await compose(app_conn, Item(template.key))
+    async with owner.transaction():
+        await owner.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+        told = await owner.fetchval(
+            "EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) SELECT *"
+            " FROM iu_core.fn_iu_audit_finding_instances('-infinity', 'infinity')"
+        )
+    found_nodes = list(nodes(json.loads(told)[0]["Plan"]))
+    loops = [
+        node["Actual Loops"]
+        for node in found_nodes
+        if "sha256(string_agg" in str(node.get("Output"))
+    ]
+    compared = [node["Actual Loops"] for node in found_nodes if node.get("CTE Name") == "made"]
+    assert (loops, compared) == ([1], [12])

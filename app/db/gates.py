@@ -109,7 +109,10 @@ async def drain_gate(tx: Transaction, gate_key: str) -> None:
 async def unseal_gate(
     tx: Transaction, gate_key: str, reason: str, by: Accountable
 ) -> dict[str, Any]:
-    """Take a gate's seal away (fn_iu_gate_unseal)."""
+    """Close a gate and take its seal away (fn_iu_gate_unseal).
+
+    To be committed and followed by `drain_gate`, as `close_gates`.
+    """
     answer: dict[str, Any] = await tx.call("fn_iu_gate_unseal", gate_key, reason, *by.arguments)
     return answer
 

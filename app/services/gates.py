@@ -112,13 +112,10 @@ async def set_gate(database: Database, caller: Caller, key: str, order: SetGate)
         return await db.open_gate(tx, gate_key, order.reason, by)
 
     async def close(tx: Transaction) -> dict[str, Any]:
-        answer = await db.close_gates(tx, [gate_key], order.reason, by, seal=order.seal is True)
-        if answer["status"] != "ok" or order.seal is not False:
-            return answer
-        unsealed = await db.unseal_gate(tx, gate_key, order.reason, by)
-        (gate,) = answer["gates"]
-        gate.update(sealed=False, changed=gate["changed"] or unsealed["changed"])
-        return answer
+        if order.seal is False:
+            answer = await db.unseal_gate(tx, gate_key, order.reason, by)
+            return {**answer, "gates": [{**answer, "sealed": False}]}
+        return await db.close_gates(tx, [gate_key], order.reason, by, seal=order.seal is True)
 
     if order.state == "open":
         answer = _granted(await database.run(open_gate, repeatable=True))

@@ -17,8 +17,8 @@
 --   p_schema_digests   by which schema; NULL: it was not judged, as {} need not be
 --   p_data_errors      what was wrong, {"errors": [...]} in JSON; NULL: nothing
 -- and for the whole call again:
---   p_command          what its runs are called in the command record; refused and dry items are
---                      recorded one by one, each as what was asked of one instance
+--   p_command          what its runs are called in the command record, and its refused and dry items,
+--                      which are recorded one by one
 -- status is ok, idempotent_replay, or a refusal's code with its members in details; a dry run has
 -- the status that a live call would get, and would_be. Checks, first failure answers: input, emit
 -- mode, known key (replay, conflict, rolled back), live gate, composer gate, actor rolling back,
@@ -89,7 +89,8 @@ BEGIN
         END IF;
     END IF;
 
-    PERFORM iu_core.fn_iu_compose_record(v_items, p_command, p_operation_id, v_batch, v_now);
+    PERFORM iu_core.fn_iu_compose_record(
+        v_items, p_command, p_operation_id, v_batch, v_now, v_window);
     IF v_won < cardinality(v_items) THEN
         v_stored := ARRAY(SELECT i.instance_id FROM unnest(v_items) AS i
                            WHERE i.status = 'idempotent_replay'

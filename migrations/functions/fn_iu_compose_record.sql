@@ -1,12 +1,13 @@
 -- grant: owner only
 -- Records what a composing call did, one run for each actor, and its refused and dry items; spends the
 -- uses of limited leases, and counts: the last writes of a composing transaction.
---   p_command   what the runs are called
+--   p_command   what the runs are called, and what is said of refused and dry items
+--   p_window    whether the call had its own gate window
 --   p_batch_id  the call: the instances have it in their event-log rows
 --   p_now       when they were composed; NULL: none was
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_record(
     p_items iu_core.iu_compose_item[], p_command text, p_operation_id uuid, p_batch_id uuid,
-    p_now timestamptz)
+    p_now timestamptz, p_window boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -40,17 +41,17 @@ BEGIN
         ELSE
             IF v_run.actor IS NOT NULL THEN
                 PERFORM iu_core.fn_iu_compose_run(
-                    p_items, v_run, p_command, p_operation_id, p_batch_id, v_now);
+                    p_items, v_run, p_command, p_operation_id, p_batch_id, v_now, p_window);
             END IF;
             v_run := v_part;
         END IF;
     END LOOP;
     IF v_run.actor IS NOT NULL THEN
         PERFORM iu_core.fn_iu_compose_run(
-            p_items, v_run, p_command, p_operation_id, p_batch_id, v_now);
+            p_items, v_run, p_command, p_operation_id, p_batch_id, v_now, p_window);
     END IF;
     IF v_tells THEN
-        PERFORM iu_core.fn_iu_compose_tell(p_items);
+        PERFORM iu_core.fn_iu_compose_tell(p_items, p_command);
     END IF;
     IF v_pays THEN
         PERFORM iu_core.fn_iu_lease_spend(p_items);

@@ -6,9 +6,10 @@
 --               are named in the details
 --   p_batch_id  the call: the instances have it in their event-log rows
 --   p_now       when they were composed
+--   p_window    whether the call had its own gate window: what composed under it names its gates
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_run(
     p_items iu_core.iu_compose_item[], p_part iu_core.iu_compose_part, p_command text,
-    p_operation_id uuid, p_batch_id uuid, p_now timestamptz)
+    p_operation_id uuid, p_batch_id uuid, p_now timestamptz, p_window boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -27,6 +28,9 @@ BEGIN
     END IF;
     IF p_operation_id IS NOT NULL THEN
         v_details := v_details || jsonb_build_object('operation_id', p_operation_id);
+    END IF;
+    IF p_window AND p_part.composed > 0 THEN
+        v_details := v_details || jsonb_build_object('gate_window', iu_core.fn_iu_gate_window_keys());
     END IF;
     INSERT INTO iu_core.iu_command_record
            (subject_id, request_id, first_at, last_at, command, outcome, code, actor, principal,

@@ -1,6 +1,8 @@
 -- grant: owner only
--- Writes the refused and the dry items to the command record; not those that are still to be judged.
-CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_tell(p_items iu_core.iu_compose_item[])
+-- Writes the refused and the dry items to the command record, as of the command that they were part of;
+-- not those that are still to be judged.
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_compose_tell(
+    p_items iu_core.iu_compose_item[], p_command text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -25,7 +27,7 @@ BEGIN
               FROM unnest(p_items) AS i) AS r
      WHERE r.would_be IS NOT NULL OR r.status NOT IN ('ok', 'idempotent_replay', 'data_unjudged');
     PERFORM iu_core.fn_iu_command_record_write(
-        'instantiate_from_event', v_outcomes, v_codes, v_subjects, v_templates, v_actors,
+        p_command, v_outcomes, v_codes, v_subjects, v_templates, v_actors,
         v_principals, v_requests, v_details);
 END
 $$;

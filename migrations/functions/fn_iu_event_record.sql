@@ -1,6 +1,6 @@
 -- grant: owner only
 -- Records what became of events, each under the command that its channel stands for: one run for each
--- sender whose events were taken or known, and each refused event.
+-- sender whose events were taken or known, with the request of the first of them, and each refused event.
 --   p_leases  by actor, the leases that admitted it; NULL: none were needed
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_record(
     p_items iu_core.iu_event_item[], p_leases jsonb, p_sources text[], p_ids text[],
@@ -17,7 +17,7 @@ BEGIN
          ORDER BY 1
     LOOP
         FOR v_sender IN
-            SELECT i.actor, i.principal, (array_agg(i.request_id))[1] AS request_id,
+            SELECT i.actor, i.principal, (array_agg(i.request_id ORDER BY i.ordinal))[1] AS request_id,
                    count(*) FILTER (WHERE i.status = 'accepted') AS accepted,
                    count(*) FILTER (WHERE i.status = 'known') AS known,
                    jsonb_agg(i.event_id ORDER BY i.ordinal) AS event_ids

@@ -19,10 +19,7 @@ DECLARE
     v_keys    text[];
     v_now     timestamptz;
     v_refused jsonb;
-    v_gate    record;
-    v_seals   boolean;
-    v_changed boolean;
-    v_gates   jsonb := '[]';
+    v_gates   jsonb;
 BEGIN
     SELECT array_agg(c.config_key ORDER BY c.config_key) INTO v_keys
       FROM iu_core.iu_core_config AS c
@@ -37,44 +34,8 @@ BEGIN
 
     PERFORM iu_core.fn_iu_gate_lock_rows(v_keys);
     v_now := iu_core.fn_iu_now();
-    FOR v_gate IN
-        SELECT c.config_key, c.config_value = 'true'::jsonb AS was_open, c.sealed_at, l.live
-          FROM iu_core.iu_core_config AS c
-         CROSS JOIN LATERAL (
-               SELECT count(*) AS live
-                 FROM iu_core.iu_gate_lease AS g
-                WHERE g.gate_key = c.config_key AND g.revoked_at IS NULL AND g.epoch = c.lease_epoch
-                  AND g.expires_at > v_now AND g.uses_left IS DISTINCT FROM 0) AS l
-         WHERE c.config_key = ANY (v_keys)
-         ORDER BY c.config_key
-    LOOP
-        v_seals := coalesce(p_seal, false) AND v_gate.sealed_at IS NULL;
-        v_changed := v_gate.was_open OR v_gate.live > 0 OR v_seals;
-        -- The epoch moves on in any case: whoever waits to open the gate finds that it was closed
-        -- meanwhile, and expired leases stay ended should a clock be set back.
-        UPDATE iu_core.iu_core_config AS c
-           SET config_value = 'false',
-               lease_epoch = c.lease_epoch + 1,
-               sealed_at   = CASE WHEN v_seals THEN v_now ELSE c.sealed_at END,
-               sealed_by   = CASE WHEN v_seals THEN p_actor ELSE c.sealed_by END,
-               revision    = CASE WHEN v_changed THEN c.revision + 1 ELSE c.revision END,
-               updated_at  = CASE WHEN v_changed THEN v_now ELSE c.updated_at END,
-               updated_by  = CASE WHEN v_changed THEN p_actor ELSE c.updated_by END,
-               reason      = CASE WHEN v_changed THEN p_reason ELSE c.reason END
-         WHERE c.config_key = v_gate.config_key;
-        IF v_gate.was_open OR v_gate.live > 0 THEN
-            PERFORM iu_core.fn_iu_config_note(
-                v_gate.config_key, 'close', jsonb_build_object('leases_ended', v_gate.live), v_now,
-                p_reason, p_actor, p_principal, p_request_id);
-        END IF;
-        IF v_seals THEN
-            PERFORM iu_core.fn_iu_config_note(v_gate.config_key, 'seal', '{}', v_now,
-                                              p_reason, p_actor, p_principal, p_request_id);
-        END IF;
-        v_gates := v_gates || jsonb_build_object(
-            'gate', v_gate.config_key, 'changed', v_changed,
-            'sealed', v_seals OR v_gate.sealed_at IS NOT NULL, 'leases_ended', v_gate.live);
-    END LOOP;
+    v_gates := iu_core.fn_iu_gate_shut(
+        v_keys, coalesce(p_seal, false), false, v_now, p_reason, p_actor, p_principal, p_request_id);
     RETURN iu_core.fn_iu_done(
         v_command, jsonb_build_object('status', 'ok', 'at', v_now, 'gates', v_gates),
         p_actor, p_principal, p_request_id,

@@ -1,7 +1,9 @@
 -- grant: iu_app
--- Takes a gate's seal away; it stays closed. Unsealing a gate without a seal changes nothing and is
--- no error. Locks the gate's row. Answers {"status": "ok", "gate", "changed", "at"}; refuses with
--- invalid_input, gate_not_found.
+-- Takes a gate's seal away, and closes it as fn_iu_gate_close does: one command, and one run. Unsealing a
+-- gate without a seal only closes it, and is no error. Locks the gate's row. COMMIT this, and then call
+-- fn_iu_gate_drain, before saying that the gate is closed.
+-- Answers {"status": "ok", "gate", "changed", "leases_ended", "at"}; refuses with invalid_input,
+-- gate_not_found.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_gate_unseal(
     p_gate_key text, p_reason text, p_actor text, p_principal text, p_request_id uuid)
 RETURNS jsonb
@@ -11,7 +13,7 @@ AS $$
 DECLARE
     v_now     timestamptz;
     v_refused jsonb;
-    v_changed boolean;
+    v_gate    jsonb;
 BEGIN
     v_refused := iu_core.fn_iu_gate_invalid('set_gate', p_gate_key, p_reason, p_actor, p_principal,
                                             p_request_id);
@@ -21,18 +23,10 @@ BEGIN
 
     PERFORM iu_core.fn_iu_gate_lock_rows(ARRAY[p_gate_key]);
     v_now := iu_core.fn_iu_now();
-    UPDATE iu_core.iu_core_config AS c
-       SET sealed_at = NULL, sealed_by = NULL, revision = c.revision + 1,
-           updated_at = v_now, updated_by = p_actor, reason = p_reason
-     WHERE c.config_key = p_gate_key AND c.sealed_at IS NOT NULL;
-    v_changed := FOUND;
-    IF v_changed THEN
-        PERFORM iu_core.fn_iu_config_note(p_gate_key, 'unseal', '{}', v_now,
-                                          p_reason, p_actor, p_principal, p_request_id);
-    END IF;
+    v_gate := iu_core.fn_iu_gate_shut(
+        ARRAY[p_gate_key], false, true, v_now, p_reason, p_actor, p_principal, p_request_id) -> 0;
     RETURN iu_core.fn_iu_done(
-        'set_gate', jsonb_build_object(
-            'status', 'ok', 'gate', p_gate_key, 'changed', v_changed, 'at', v_now),
+        'set_gate', jsonb_build_object('status', 'ok', 'at', v_now) || v_gate - 'sealed',
         p_actor, p_principal, p_request_id,
         p_about => jsonb_build_object('state', 'closed', 'unseal', true, 'reason', p_reason));
 END

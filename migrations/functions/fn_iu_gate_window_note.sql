@@ -12,9 +12,9 @@ BEGIN
     SELECT g.gate_key, 'window', w.actor, coalesce(w.principal, ''), coalesce(p_reasons[1], ''),
            w.request_id, iu_core.fn_iu_fact_time(),
            jsonb_build_object('operation_id', p_operation_id, 'instances', w.instances)
-      FROM (VALUES ('iu_core.auto_instantiate_enabled'), ('iu_core.composer_enabled')) AS g(gate_key),
+      FROM unnest(iu_core.fn_iu_gate_window_keys()) AS g(gate_key),
            (SELECT min(i.actor) AS actor, min(i.principal) AS principal,
-                   (array_agg(i.request_id))[1] AS request_id, count(*) AS instances
+                   (array_agg(i.request_id ORDER BY i.ordinal))[1] AS request_id, count(*) AS instances
               FROM unnest(p_items) AS i WHERE i.claimed) AS w
      WHERE w.instances > 0
      ORDER BY g.gate_key;

@@ -41,7 +41,7 @@ SELECT s.template_collection_id,
                max(d.last_at) AS last_at
           FROM iu_core.iu_command_record AS d
          WHERE d.outcome = 'dry_run'
-           AND d.command = 'instantiate_from_event'
+           AND d.command IN ('instantiate_from_event', 'instantiate_bulk', 'work_on_operations')
          GROUP BY d.template_collection_id) AS s
   LEFT JOIN iu_core.iu_collection_template_registry AS r
          ON r.template_collection_id = s.template_collection_id;

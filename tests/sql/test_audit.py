@@ -10,7 +10,9 @@ import pytest
 from tests.support.audit import found, runs
 from tests.support.composing import Item, compose, compose_one
 from tests.support.databases import Database, Login, open_connection
+from tests.support.events import an_event, edition, take
 from tests.support.gates import BY, COMPOSER, LIVE, PIECES, call, close, lease, open_gate
+from tests.support.operation_calls import claimed, created, step
 from tests.support.rollback import by_actor
 from tests.support.rows import one_row
 from tests.support.templates import Template, make_template, open_gates
@@ -118,6 +120,72 @@ async def test_an_atomic_bulk_is_one_run_of_its_command(
     await compose(app_conn, *items, function="fn_iu_auto_instantiate_atomic")
     (run,) = await runs(owner)
     assert (run["command"], run["counts"]) == ("instantiate_bulk", {"composed": 5, "replayed": 0})
+
+
+@pytest.mark.parametrize("window", [True, False])
+async def test_a_run_tells_the_gate_window_under_which_it_composed(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template, window: bool
+) -> None:
+    if not window:
+        await open_gates(owner, "composer_enabled", "auto_instantiate_enabled")
+    item = Item(template.key)
+    replayed = Item(template.key, actor="ops-bot")
+    await compose(app_conn, replayed, function="fn_iu_auto_instantiate_atomic", window=True)
+    await owner.execute("TRUNCATE iu_core.iu_command_record")
+    await compose(
+        app_conn,
+        item,
+        replace(replayed, request_id=uuid4()),
+        function="fn_iu_auto_instantiate_atomic",
+        window=window,
+    )
+    told = {"gate_window": [LIVE, COMPOSER]} if window else {}
+    assert {row["actor"]: row["details"] for row in await runs(owner)} == {
+        "hr-bot": told,
+        "ops-bot": {},
+    }
+
+
+async def test_a_refused_and_a_dry_item_are_told_of_the_command_they_were_part_of(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    await open_gates(owner, "composer_enabled", "auto_instantiate_enabled")
+    dry = Item(template.key, emit_mode="dry_run")
+    await compose(app_conn, dry, Item(template.key), function="fn_iu_auto_instantiate_atomic")
+    operation = await created(app_conn, dry, Item("tpl:no:such"), Item(template.key))
+    await step(app_conn, operation, await claimed(app_conn, operation))
+    await compose(app_conn, dry, Item("tpl:no:such"))
+    told = [(row["command"], row["outcome"], row["code"]) for row in await runs(owner)]
+    assert sorted(told) == [
+        ("instantiate_bulk", "done", "ok"),
+        ("instantiate_bulk", "done", "ok"),  # the operation was made
+        ("instantiate_bulk", "dry_run", "composed"),
+        ("instantiate_from_event", "dry_run", "composed"),
+        ("instantiate_from_event", "refused", "template_collection_not_found"),
+        ("work_on_operations", "done", "ok"),
+        ("work_on_operations", "dry_run", "composed"),
+        ("work_on_operations", "refused", "template_collection_not_found"),
+    ]
+    tried = await owner.fetchval(
+        """SELECT events FROM iu_core.v_iu_auto_instantiate_event_summary
+            WHERE template_key = $1 AND emit_mode = 'dry_run'""",
+        template.key,
+    )
+    assert tried == 3, "the rollup counts all of them"
+
+
+async def test_a_run_of_several_events_names_the_request_of_the_first(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    await open_gates(owner, "event_intake_enabled")
+    revision = await edition(app_conn)
+    for _ in range(3):
+        events = [an_event(revision) for _ in range(30)]
+        await take(app_conn, *events)
+        told = await owner.fetchval(
+            "SELECT request_id FROM iu_core.iu_command_record ORDER BY last_at DESC LIMIT 1"
+        )
+        assert told == events[0].request_id
 
 
 async def test_a_run_names_the_leases_that_admitted_it(

@@ -26,7 +26,8 @@ BEGIN
     v_gate := iu_core.fn_iu_gate_shut(
         ARRAY[p_gate_key], false, true, v_now, p_reason, p_actor, p_principal, p_request_id) -> 0;
     RETURN iu_core.fn_iu_done(
-        'set_gate', jsonb_build_object('status', 'ok', 'at', v_now) || v_gate - 'sealed',
+        'set_gate', jsonb_build_object(
+            'status', 'ok', 'gate', p_gate_key, 'at', v_now) || v_gate - 'sealed',
         p_actor, p_principal, p_request_id,
         p_about => jsonb_build_object('state', 'closed', 'unseal', true, 'reason', p_reason));
 END

@@ -1,5 +1,6 @@
 """The audit chain in tests: sealing without waiting, verifying, and what was found."""
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,23 @@ from tests.support.gates import BY, set_clock
 
 RUNS = """SELECT command, outcome, code, actor, principal, counts, lease_ids, details
             FROM iu_core.v_iu_command_record ORDER BY last_at, record_id"""
+
+
+LIST = "SELECT sealed_runs FROM iu_core.iu_audit_segment WHERE segment_no = $1"
+HEAD = "SELECT iu_core.fn_iu_audit_head(s) FROM iu_core.iu_audit_segment AS s WHERE segment_no = $1"
+RECORD = (
+    "SELECT record_id FROM iu_core.iu_command_record ORDER BY last_at, record_id OFFSET $1 LIMIT 1"
+)
+
+
+def sha256(text: str) -> str:
+    """As sealed texts have it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def record(owner: asyncpg.Connection, place: int) -> str:
+    """The id of a run, by its place."""
+    return str(await owner.fetchval(RECORD, place))
 
 
 async def let_a_minute_pass(owner: asyncpg.Connection, minutes: int = 2) -> None:

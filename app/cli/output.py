@@ -40,6 +40,7 @@ _REMEDIES: Mapping[str, str] = {
     "template_family_not_found": "see what there is: factory template list",
     "unit_not_found": "see what there is: factory piece list",
     "snapshot_not_found": "see what there is: factory snapshots; another one: factory snapshot",
+    "retention_policy_not_found": "see what there is: factory retention policies",
     "gate_not_found": "see what there is: factory gate list",
     "api_key_not_found": "see what there is: factory key list",
 }

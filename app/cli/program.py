@@ -28,6 +28,7 @@ from app.cli import (
     pieces,
     probing,
     replaying,
+    retention,
     rolling_back,
     serving,
     snapshots,
@@ -77,6 +78,7 @@ for part in (
 cli.add_typer(consuming.cli, name="consume")
 cli.add_typer(operations.cli, name="operation")
 cli.add_typer(gates.cli, name="gate")
+cli.add_typer(retention.cli, name="retention")
 cli.add_typer(templates.cli, name="template")
 cli.add_typer(pieces.cli, name="piece")
 cli.add_typer(keys.cli, name="key")

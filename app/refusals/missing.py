@@ -120,6 +120,14 @@ MISSING = (
         asked=f"/observability/snapshots/{_UNKNOWN_ID}",
     ),
     missing(
+        "retention_policy_not_found",
+        "retention policy",
+        "Retention has no target of this name.",
+        "`GET /retention/policies`",
+        Member("target", str, "The name.", "templates", required=False),
+        asked="/retention/policies/templates",
+    ),
+    missing(
         "problem_not_found",
         "problem",
         "No problem has this code.",

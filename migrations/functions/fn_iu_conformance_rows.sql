@@ -50,6 +50,9 @@ AS $$
            coalesce(jsonb_object_agg(d.command_code, (to_jsonb(d) - 'command_code')::text), '{}')
       FROM iu_core.dot_iu_command_catalog AS d
     UNION ALL
+    SELECT 'config', 'retention policy ' || p.target, '{}'
+      FROM iu_core.iu_core_retention_policy AS p
+    UNION ALL
     SELECT 'event_type', t.event_type, jsonb_build_object('domain', t.domain)
       FROM iu_core.event_type_registry AS t
     UNION ALL

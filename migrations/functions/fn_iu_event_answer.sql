@@ -17,6 +17,12 @@ DECLARE
     v_gone  jsonb;
 BEGIN
     IF v_known <> '{}' THEN
+        -- Retention has deleted one since it was found to be known: it is to be taken in anew.
+        IF (SELECT count(*) FROM iu_core.iu_event AS e WHERE e.event_id = ANY (v_known))
+           < (SELECT count(DISTINCT k.id) FROM unnest(v_known) AS k(id)) THEN
+            RAISE EXCEPTION USING ERRCODE = '40001',
+                MESSAGE = 'an event was deleted while it was being answered';
+        END IF;
         SELECT iu_core.fn_iu_rolled_back(array_agg(r.instance_collection_id)) INTO v_gone
           FROM iu_core.iu_event_result AS r
          WHERE r.event_id = ANY (v_known) AND r.instance_collection_id IS NOT NULL;

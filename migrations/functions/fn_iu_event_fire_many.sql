@@ -10,7 +10,7 @@
 -- outcome and the other columns are those of fn_iu_event_fire; rules_changed where another edition
 -- of the rules is in force, and nothing was done; not_found where there is no such event. fired says
 -- whether this call has done it, or tried to; fired_at and firings are those that are stored.
--- Locks: event rules (shared), the results' rows, then as composing does.
+-- Locks: event rules (shared), the events' rows (shared), the results' rows, then as composing does.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_event_fire_many(
     p_rules_revision bigint, p_event_ids uuid[], p_route_ids uuid[], p_reasons text[],
     p_templates text[], p_suffixes text[], p_actors text[], p_emit_modes text[], p_data text[],
@@ -40,6 +40,11 @@ BEGIN
          ORDER BY u.place;
         RETURN;
     END IF;
+    -- Whatever deletes old events waits, or is waited for: what came of one is deleted with it.
+    PERFORM FROM iu_core.iu_event AS e
+      WHERE e.event_id = ANY (p_event_ids)
+      ORDER BY e.event_id
+        FOR KEY SHARE;
     -- Whoever else fires them again waits.
     PERFORM FROM iu_core.iu_event_result AS r
       WHERE r.event_id = ANY (p_event_ids)

@@ -13,8 +13,10 @@
 -- Behind the instance keys comes one more:
 --   outbound_routes  shared by whatever writes messages; exclusive by the drain that
 --           follows a change of routes, lanes or live routes
--- Apart from all of these, audit is taken alone, exclusive by whatever seals, exports or retires
--- segments of the audit chain.
+--   retention  behind a gate: exclusive by whatever deletes what the policies let go, so that one does
+--           after the other; then the policies' rows
+-- Apart from all of these, audit is taken alone, exclusive by whatever seals or exports segments of the
+-- audit chain; or behind retention, by what retires them.
 -- Of envelopes: the unit's row, then those of the compositions that it stands in, sorted.
 -- Of delivery's rows: those of routes before the actors' locks; deliveries in the order of their keys,
 -- then attempts, then messages.
@@ -30,5 +32,6 @@ AS $$
                         WHEN 'family' THEN 718300
                         WHEN 'outbound_routes' THEN 718400
                         WHEN 'audit'  THEN 718500
+                        WHEN 'retention' THEN 718600
            END
 $$;

@@ -90,6 +90,10 @@ SELECT s.surface, s.row_count, md5(coalesce(s.rows_hash, 0)::text) AS digest
            sum(hash_record_extended(ROW(t.*), hashtextextended(t.command_code, 0)))
       FROM iu_core.dot_iu_command_catalog AS t
     UNION ALL
+    SELECT 'iu_core_retention_policy' AS surface, count(*),
+           sum(hash_record_extended(ROW(t.*), hashtextextended(t.target, 0)))
+      FROM iu_core.iu_core_retention_policy AS t
+    UNION ALL
     SELECT 'write_gates_open' AS surface, count(*),
            sum(hash_record_extended(ROW(g.gate_key, g.state), hashtextextended(g.gate_key, 0)))
       FROM iu_core.v_iu_gate AS g

@@ -1,0 +1,41 @@
+-- grant: owner only
+-- The segments of the audit chain whose runs are all from before p_cutoff, as far as any may be deleted,
+-- in the order of their numbers, until they have p_most rows together: whole segments only. Those that
+-- are marked as retired and still have rows, too. obstacle: why one is not retired (fn_iu_retention_obstacle);
+-- the first thousand of these.
+--   p_segments  those that a plan names; NULL: it is being planned
+CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_segments(
+    p_cutoff timestamptz, p_planned_at timestamptz, p_segments bigint[], p_most integer)
+RETURNS TABLE (segment_no bigint, obstacle text, oldest timestamptz, record_ids uuid[])
+LANGUAGE plpgsql STABLE
+-- As in fn_iu_audit_verify.
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    v_segment iu_core.iu_audit_segment;
+    v_rows    bigint := 0;
+    v_held    integer := 0;
+    v_differ  boolean;
+BEGIN
+    FOR v_segment IN
+        SELECT s.* FROM iu_core.iu_audit_segment AS s
+         WHERE s.last_at < p_cutoff AND (p_segments IS NULL OR s.segment_no = ANY (p_segments))
+         ORDER BY s.segment_no
+    LOOP
+        EXIT WHEN v_rows >= p_most OR v_held = 1000;
+        SELECT r.record_ids, r.oldest INTO record_ids, oldest
+          FROM iu_core.fn_iu_retention_runs(v_segment) AS r;
+        CONTINUE WHEN record_ids IS NULL;
+        IF v_differ IS NULL THEN
+            -- Of the time before a segment that is retired, nothing is said of tombstones any more.
+            v_differ := EXISTS (SELECT FROM iu_core.fn_iu_audit_finding_tombstones());
+        END IF;
+        segment_no := v_segment.segment_no;
+        obstacle := coalesce(iu_core.fn_iu_retention_obstacle(v_segment, p_planned_at),
+                             CASE WHEN v_differ THEN 'verify_finds' END);
+        v_rows := v_rows + CASE WHEN obstacle IS NULL THEN cardinality(record_ids) ELSE 0 END;
+        v_held := v_held + (obstacle IS NOT NULL)::integer;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;

@@ -23,7 +23,6 @@ ALL_GATES = ("piece_write", "lifecycle", "template_authoring", "composer", "auto
 NOT_YET_PASSED = {
     "instance_upgrade_gate_closed",
     "delivery_gate_closed",
-    "retention_gate_closed",
     "vector_sync_gate_closed",
 }
 
@@ -266,6 +265,23 @@ async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
 async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
     return await world.service.viewer.get(f"/observability/snapshots/{NOWHERE}"), {
         "snapshot_id": str(NOWHERE)
+    }
+
+
+@provokes("retention_policy_not_found")
+async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
+    answer = await world.service.admin.put(
+        "/retention/policies/templates", json={"keep_days": 1, "reason": "test"}
+    )
+    return answer, {"target": "templates"}
+
+
+@provokes("retention_gate_closed")
+async def _(world: World) -> tuple[httpx.Response, dict[str, Any]]:
+    answer = await world.service.admin.post("/retention/cleanup", json={"dry_run": False})
+    return answer, {
+        "gate": "iu_core.retention_enabled",
+        "resolve": "/gates/iu_core.retention_enabled",
     }
 
 

@@ -83,6 +83,9 @@ TABLE: dict[str, str | None] = {
     "GET /settings": V,
     "GET /settings/{key}/history": V,
     "PUT /settings/{key}": A,
+    "GET /retention/policies": V,
+    "PUT /retention/policies/{target}": A,
+    "POST /retention/cleanup": A,
     "POST /rollback/plan": P,
     "POST /rollback/apply": P,
     "POST /rollback/by-actor": P,
@@ -145,6 +148,7 @@ IN_A_PATH = {
     "route_id": str(UUID(int=6)),
     "name": "github",
     "snapshot_id": str(UUID(int=7)),
+    "target": "stored_events",
 }
 
 

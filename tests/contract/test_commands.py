@@ -55,6 +55,7 @@ READING_COMMANDS = {
     "key list",
     "audit list",
     "audit verify",
+    "retention policies",
 }
 """Commands of `factory` that change nothing."""
 

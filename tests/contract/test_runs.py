@@ -82,6 +82,7 @@ TOLD_AS = {
     "fn_iu_api_key_create": {"p_actor_prefixes": "v_prefixes"},
     "fn_iu_event_route_put": {"p_route_id": "v_route_id"},
     "fn_iu_outbound_route_put": {"p_route_id": "v_route_id", "p_enabled": "v_enabled"},
+    "fn_iu_retention_cleanup": {"p_plan_digest": "v_answer"},
     "fn_iu_rollback_by_actor": {"p_of_actor": "v_answer"},
 }
 """Arguments that a run tells by a variable which was made of them."""

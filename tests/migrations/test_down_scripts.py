@@ -188,6 +188,13 @@ CHANGES = {
         "one more": """INSERT INTO iu_core.iu_core_config (config_key, config_value, is_write_gate)
             VALUES ('iu_core.another', 'false', true)""",
     },
+    "iu_core_retention_policy": {
+        "other days": "UPDATE iu_core.iu_core_retention_policy SET keep_days = 30",
+        "what is kept for ever": """UPDATE iu_core.iu_core_retention_policy SET enabled = false
+            WHERE target = 'command_record'""",
+        "a change that was taken back": """UPDATE iu_core.iu_core_retention_policy SET revision = 3
+            WHERE target = 'stored_events'""",
+    },
     "event_type_registry": {
         "one more": """INSERT INTO iu_core.event_type_registry (event_type, delivery_lane, domain)
             VALUES ('employee.hired', 'delayed', 'system')""",

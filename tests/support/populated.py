@@ -282,5 +282,6 @@ async def _govern(admin: httpx.AsyncClient, known: Known) -> None:
         _add(known, "snapshot_id", _document(taken)["snapshot_id"])
     _add(known, "lease_id", leased["lease_id"])
     _add(known, "gate", gate, "composer_enabled", "iu_core.retention_enabled")
+    _add(known, "target", "delivery_attempts", "stored_events")
     _add(known, "setting", "unknown_event_types", "iu_core.delivery_live_routes")
     _add(known, "code", "template_superseded", "invalid_input")

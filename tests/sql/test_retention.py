@@ -254,11 +254,16 @@ async def test_attempts_stay_of_messages_that_are_to_be_sent_are_on_the_wire_or_
 ) -> None:
     await facts(owner, template, 3)
     failed, dead, _on_the_wire = await claim(owner, lease_s=86400 * 1000)
-    assert await finish(owner, [failed], "failed", 500) == ["pending"]
-    assert await finish(owner, [dead], "failed", 410) == ["dead"]
+    assert await finish(owner, [failed, dead], "failed", 500) == ["pending", "pending"]
+    await set_clock(owner, timedelta(minutes=1))
+    again = await claim(owner)
+    assert await finish(
+        owner, [one for one in again if one["outbox_id"] == dead["outbox_id"]], "failed", 410
+    ) == ["dead"]
     await set_clock(owner, YEARS)
-    assert rows(await cleanup(app_conn)) == {}
-    assert await count(owner, "iu_route_attempt") == 3
+    answer = await cleanup(app_conn)
+    assert (answer["rows_eligible"], answer["rows_deleted"]) == (0, 0)
+    assert await count(owner, "iu_route_attempt") == 5
 
 
 async def test_the_last_attempt_of_a_dead_letter_stays_also_after_it_was_delivered(
@@ -360,14 +365,14 @@ async def test_an_event_stays_as_long_as_a_route_of_it_can_be_fired_again(
     (result,) = answer["results"]
     assert result["outcome"] == "refused"
     await set_clock(owner, YEARS)
-    assert rows(await cleanup(app_conn)) == {}
+    assert (await cleanup(app_conn))["rows_eligible"] == 0
 
     # Something has come of it now: from this day on it is kept as long as any.
     await open_gate(owner, "iu_core.composer_enabled")
     await owner.execute(
         "UPDATE iu_core.iu_event_result SET outcome = 'composed', fired_at = iu_core.fn_iu_now()"
     )
-    assert rows(await cleanup(app_conn)) == {}
+    assert (await cleanup(app_conn))["rows_eligible"] == 0
     await set_clock(owner, YEARS + timedelta(days=366))
     assert rows(await cleanup(app_conn))["stored_events"] == 1
 
@@ -419,6 +424,34 @@ async def test_a_plan_whose_ground_has_moved_deletes_nothing(
     there = await count(owner, "iu_gate_lease")
     assert await cleanup(app_conn, plan) == {"status": "plan_stale"}
     assert await count(owner, "iu_gate_lease") == there
+
+
+async def test_nobody_can_plan_with_a_time_to_come(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, gate: None
+) -> None:
+    """The digest can be computed by anybody; what the policies keep is kept all the same."""
+    await lease(owner, LIVE, seconds=60)
+    plan = await owner.fetchval(
+        "SELECT iu_core.fn_iu_retention_plan(iu_core.fn_iu_now() + interval '800 days')"
+    )
+    assert {t["target"]: t["rows_eligible"] for t in plan["targets"]}["ended_leases"] == 1
+    assert await cleanup(app_conn, plan) == {"status": "plan_stale"}
+    assert await count(owner, "iu_gate_lease") == 1
+
+
+async def test_a_plan_that_was_begun_is_not_that_of_another_time(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, gate: None
+) -> None:
+    for _ in range(2):
+        await lease(owner, LIVE, seconds=60)
+    await set_clock(owner, YEARS)
+    await set_limits(owner, 10, 1)
+    begun = await cleanup(app_conn)
+    at = datetime.fromisoformat(begun["planned_at"]) - timedelta(seconds=1)
+    assert await cleanup(app_conn, {**begun, "planned_at": at.isoformat()}) == {
+        "status": "plan_stale"
+    }
+    assert await count(owner, "iu_gate_lease") == 1
 
 
 async def test_a_policy_that_is_changed_meanwhile_stops_a_plan(

@@ -129,7 +129,7 @@ async def test_what_is_not_sealed_or_not_exported_stays_and_it_is_said_why(
 @pytest.mark.parametrize(
     "deed",
     [
-        "UPDATE iu_core.iu_command_record SET actor = 'x' WHERE command = 'instantiate_from_event'",
+        "UPDATE iu_core.iu_command_record SET principal = 'x'",
         """DELETE FROM iu_core.iu_command_record AS d
             WHERE d.record_id = (SELECT r.record_id FROM iu_core.iu_command_record AS r
                                   WHERE r.command = 'instantiate_from_event' LIMIT 1)""",

@@ -95,6 +95,24 @@ async def test_integrity_holds_on_it(app_conn: asyncpg.Connection) -> None:
 
 
 @pytest.mark.usefixtures("baseline")
+async def test_the_audit_log_answers_for_instances_that_no_run_has_composed(
+    owner: asyncpg.Connection,
+) -> None:
+    verify = "SELECT iu_core.fn_iu_audit_verify(0, 10, NULL)"
+    assert (await owner.fetchval(verify))["findings"] == []
+
+    await owner.execute(
+        """DELETE FROM iu_core.iu_collection_template_instance_lineage
+            WHERE instance_collection_id = (
+                  SELECT collection_id FROM iu_core.iu_piece_collection
+                   WHERE collection_key = 'tpl-inst:manual:25000x-wf-003')"""
+    )
+    (found,) = (await owner.fetchval(verify))["findings"]
+    assert found["kind"] == "instances_differ"
+    assert (found["expected"][:2], found["actual"][:2]) == ("4 ", "3 ")
+
+
+@pytest.mark.usefixtures("baseline")
 async def test_it_does_not_go_into_a_database_that_is_in_use(owner: asyncpg.Connection) -> None:
     with pytest.raises(asyncpg.RaiseError, match="into an empty database"):
         await owner.execute(baseline_25000x())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 
-from app.cli.output import Json, headline, print_json, print_table, words
+from app.cli.output import Json, headline, print_json, print_table, say, words
 from app.errors import StartupError
 from app.settings import get_settings
 from app.stopping import run, unstoppable
@@ -30,6 +30,7 @@ class Release(StrEnum):
     """The replays that there are."""
 
     R25000X = "25000x"
+    R50000X = "50000x"
 
 
 def register(cli: typer.Typer) -> None:
@@ -44,7 +45,8 @@ def replay(
 ) -> None:
     """Tell a predecessor's release again, on a scratch database, and compare row by row.
 
-    Exit code 0 only if all of it agrees. Your own data is not touched.
+    50000x goes on where 25000x ends, so that is told first. Exit code 0 only if all of it agrees.
+    Your own data is not touched.
     """
     from app.hosting import DISPOSABLE, hosting
 
@@ -62,9 +64,13 @@ def replay(
             }
         )
         with hosting(settings, options=DISPOSABLE) as host:
-            report = run(_replay(host))
-    _print(release, report, time.monotonic() - began, as_json=as_json)
-    if not report.agrees:
+            *told_first, report = run(_replay(host, release))
+    seconds = time.monotonic() - began
+    if as_json:
+        print_json(_document(report, told_first, seconds))
+    else:
+        _print(report, told_first, seconds)
+    if not _agree(report, *told_first):
         raise typer.Exit(1)
 
 
@@ -91,17 +97,21 @@ def _remove(directory: Path) -> None:
             time.sleep(0.05)
 
 
-async def _replay(host: "Host") -> "Report":
+async def _replay(host: "Host", release: Release) -> "list[Report]":
     from app.db import replay as db
     from app.hosting import bound_socket, served
-    from app.replay import story_25000x as story
+    from app.replay import story_25000x, story_50000x, telling
 
+    stories = {
+        Release.R25000X: (story_25000x,),
+        Release.R50000X: (story_25000x, story_50000x),
+    }
     await host.prepare()
     await host.migrate()
     async with AsyncExitStack() as stack:
         owner = await db.connect(host.required_owner_url())
         stack.push_async_callback(owner.close)
-        secret = await story.prepare(owner)
+        secret = await telling.prepare(owner)
         listener = stack.enter_context(bound_socket(host.settings))
         url, _ = await stack.enter_async_context(served(host.service_settings, listener))
         client = await stack.enter_async_context(
@@ -113,28 +123,57 @@ async def _replay(host: "Host") -> "Report":
             )
         )
         try:
-            return await story.replay(owner, client)
-        except story.NotToldError as error:
+            return [await story.replay(owner, client) for story in stories[release]]
+        except telling.NotToldError as error:
             raise StartupError(f"The story can't be told to its end: {error}") from error
 
 
-def _print(release: Release, report: "Report", seconds: float, *, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {
-                "release": release,
-                "agrees": report.agrees,
-                "seconds": round(seconds, 1),
-                "probes": [_verdict(row) for row in report.probes],
-                "matrix": [_surface(row) for row in report.surfaces],
-                "templates": [_template(row) for row in report.templates],
-                "checks": [_verdict(row) for row in report.checks],
-            }
-        )
-        return
-    headline("Probes")
-    _print_answers(report.probes)
-    headline("\nRegression matrix")
+def _agree(*reports: "Report") -> bool:
+    return all(report.agrees for report in reports)
+
+
+def _document(report: "Report", told_first: "list[Report]", seconds: float) -> dict[str, Any]:
+    return {
+        "release": report.release,
+        "agrees": _agree(report, *told_first),
+        "seconds": round(seconds, 1),
+        "told_first": [
+            {"release": first.release, "agrees": first.agrees, **_parts(first)}
+            for first in told_first
+        ],
+        **_parts(report),
+    }
+
+
+def _parts(report: "Report") -> dict[str, Any]:
+    parts = {
+        "probes": [_verdict(row) for row in report.probes],
+        "matrix": [_surface(row) for row in report.surfaces],
+        "templates": [_template(row) for row in report.templates],
+        "dry_runs": [_verdict(row) for row in report.dry_runs],
+        "boundary": [_verdict(row) for row in report.boundary],
+        "checks": [_verdict(row) for row in report.checks],
+    }
+    return {name: rows for name, rows in parts.items() if rows}
+
+
+def _print(report: "Report", told_first: "list[Report]", seconds: float) -> None:
+    for first in told_first:
+        if not first.agrees:
+            _print_parts(first)
+        _print_outcome(f"Replay {first.release}", f"{len(first.rows)} rows", first.agrees)
+        say()
+    _print_parts(report)
+    _print_outcome(f"Replay {report.release}", f"{seconds:.0f} s", report.agrees)
+
+
+def _print_outcome(title: str, size: str, agrees: bool) -> None:
+    headline(f"{title}: {'all of it agrees' if agrees else 'IT DISAGREES'} ({size}).")
+
+
+def _print_parts(report: "Report") -> None:
+    _print_answers("Probes", "probe", report.probes)
+    headline("Regression matrix")
     print_table(
         [
             {**_surface(row), "delta": f"{row.delta:+}" if row.delta else "0"}
@@ -149,16 +188,19 @@ def _print(release: Release, report: "Report", seconds: float, *, as_json: bool)
         for row in report.templates
     ]
     print_table(rows, *(name for name in rows[0] if name != "agrees"))
-    headline("\nBesides")
-    _print_answers(report.checks)
-    outcome = "all of it agrees" if report.agrees else "IT DISAGREES"
-    headline(f"\nReplay {release}: {outcome} ({seconds:.0f} s).")
+    say()
+    _print_answers("Dry runs", "dry run", report.dry_runs)
+    _print_answers("Boundary", "check", report.boundary)
+    _print_answers("Besides", "check", report.checks)
 
 
-def _print_answers(verdicts: "list[Verdict]") -> None:
+def _print_answers(title: str, one: str, verdicts: "list[Verdict]") -> None:
+    if not verdicts:
+        return
+    headline(title)
     rows = [
         {
-            "probe": row.name,
+            one: row.name,
             "verdict": "agrees" if row.agrees else "DISAGREES",
             "answer": words(row.actual)
             if row.agrees
@@ -166,7 +208,8 @@ def _print_answers(verdicts: "list[Verdict]") -> None:
         }
         for row in verdicts
     ]
-    print_table(rows, "probe", "verdict", "answer")
+    print_table(rows, one, "verdict", "answer")
+    say()
 
 
 def _verdict(row: "Verdict") -> dict[str, Any]:
@@ -191,7 +234,7 @@ def _surface(row: "Surface") -> dict[str, Any]:
 
 
 def _template(row: "Verdict") -> dict[str, Any]:
-    from app.replay.story_25000x import TEMPLATE_COLUMNS
+    from app.replay.telling import TEMPLATE_COLUMNS
 
     return {
         "template": row.name,

@@ -1,6 +1,6 @@
 """What a replay compares, and what it found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,23 +47,32 @@ class Surface:
 
 @dataclass(slots=True)
 class Report:
-    """Everything that a replay compared."""
+    """Everything that a replay compared; a part that a release has nothing of is empty."""
 
+    release: str
     probes: list[Verdict] = field(default_factory=list)
     surfaces: list[Surface] = field(default_factory=list)
     templates: list[Verdict] = field(default_factory=list)
+    dry_runs: list[Verdict] = field(default_factory=list)
+    boundary: list[Verdict] = field(default_factory=list)
     checks: list[Verdict] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Verdict | Surface]:
+        """Every single thing that was compared."""
+        return [
+            *self.probes,
+            *self.surfaces,
+            *self.templates,
+            *self.dry_runs,
+            *self.boundary,
+            *self.checks,
+        ]
 
     @property
     def agrees(self) -> bool:
         """Whether all of it came out."""
-        parts: tuple[Sequence[Verdict | Surface], ...] = (
-            self.probes,
-            self.surfaces,
-            self.templates,
-            self.checks,
-        )
-        return all(row.agrees for rows in parts for row in rows)
+        return all(row.agrees for row in self.rows)
 
 
 def matrix(

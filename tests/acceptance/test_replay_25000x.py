@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from app.db import replay as db
-from app.replay import story_25000x
+from app.replay import story_25000x, telling
 from app.replay.verdicts import Report
 from tests.support.databases import Database, Server, cloned_database
 from tests.support.http import client_of, running_service
@@ -70,7 +70,7 @@ async def told(
 async def _tell(database: Database) -> Report:
     owner = await db.connect(database.owner_url)
     try:
-        secret = await story_25000x.prepare(owner)
+        secret = await telling.prepare(owner)
         async with (
             running_service(database, owner) as running,
             client_of(running.app, secret) as client,
@@ -119,4 +119,6 @@ def test_everything_else_holds_too(told: Report) -> None:
     assert all(row.agrees for row in told.checks), found
     assert found["log rows"] == found["of them live"] == found["of them matching"] == 13
     assert found["actors in the log"] == ["iu-core-25000x", "iu-core-25000x-bulk"]
+    assert found["audit log: all is sealed"] is True
+    assert found["audit log: findings"] == found["integrity findings"] == []
     assert told.agrees

@@ -161,7 +161,8 @@ def _print(report: "Report", told_first: "list[Report]", seconds: float) -> None
     for first in told_first:
         if not first.agrees:
             _print_parts(first)
-        _print_outcome(f"Replay {first.release}", f"{len(first.rows)} rows", first.agrees)
+        title = f"Replay {first.release}, on which {report.release} stands"
+        _print_outcome(title, f"{len(first.rows)} rows", first.agrees)
         say()
     _print_parts(report)
     _print_outcome(f"Replay {report.release}", f"{seconds:.0f} s", report.agrees)
@@ -184,10 +185,19 @@ def _print_parts(report: "Report") -> None:
     )
     headline("\nTemplates")
     rows = [
-        _template(row) | {"verdict": _word(row.agrees, words(row.expected))}
+        {
+            **(shown := _template(row)),
+            # A shorter title, so that the table fits on more terminals.
+            "unversioned": shown["template_without_version"],
+            "verdict": _word(row.agrees, words(row.expected)),
+        }
         for row in report.templates
     ]
-    print_table(rows, *(name for name in rows[0] if name != "agrees"))
+    print_table(
+        rows,
+        *("template", "version", "status", "instances", "matches", "diverges", "unversioned"),
+        "verdict",
+    )
     say()
     _print_answers("Dry runs", "dry run", report.dry_runs)
     _print_answers("Boundary", "check", report.boundary)

@@ -104,7 +104,7 @@ def _bulk_verdicts(bulk: Any) -> list[Verdict]:
         ),
         Verdict("bulk: pieces attached", 105, sum(item["pieces_attached"] for item in items)),
         Verdict(
-            "bulk: warned that it is superseded", dict.fromkeys(_SUPERSEDED, 5), _tally(warned)
+            "bulk: template_superseded warnings", dict.fromkeys(_SUPERSEDED, 5), _tally(warned)
         ),
     ]
 

@@ -77,7 +77,7 @@ CHECKS: dict[str, Any] = {
     "bulk": {"total": 20, "composed": 20, "replayed": 0, "dry_runs": 0},
     "bulk: instances of each template": dict.fromkeys(TEMPLATES, 5),
     "bulk: pieces attached": 105,
-    "bulk: warned that it is superseded": {
+    "bulk: template_superseded warnings": {
         "tpl:file:status-report/v1": 5,
         "tpl:wf:onboarding/v1": 5,
     },

@@ -39,7 +39,7 @@ def test_50000x_is_told_on_top_of_25000x_and_all_of_it_agrees(tmp_path: Path) ->
     assert done.err == ""
     *parts, last = sections(done.out)
     assert parts == [
-        "Replay 25000x: all of it agrees (42 rows).",
+        "Replay 25000x, on which 50000x stands: all of it agrees (42 rows).",
         "Regression matrix",
         "Templates",
         "Dry runs",
@@ -80,7 +80,7 @@ def test_one_row_that_disagrees_is_an_exit_code_of_one(tmp_path: Path) -> None:
         ["information_unit", "175", "176", "+1", "DISAGREES", "(required:", "174", "+1)"],
         ["information_unit", "176", "176", "0", "DISAGREES", "(required:", "175", "+0)"],
     ]
-    assert "\nReplay 25000x: IT DISAGREES (42 rows).\n" in done.out
+    assert "\nReplay 25000x, on which 50000x stands: IT DISAGREES (42 rows).\n" in done.out
     assert "\nReplay 50000x: IT DISAGREES (" in done.out
     assert sections(done.out)[0] == "Probes", "what disagrees is shown whole"
 

@@ -19,6 +19,7 @@ _TABLES = (
     "iu_vector_sync_point",
     "event_type_registry",
     "dot_iu_command_catalog",
+    "iu_core_retention_policy",
     "iu_route_delivery",
     "iu_route_attempt",
     "iu_route_dead_letter",

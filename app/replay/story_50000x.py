@@ -27,6 +27,7 @@ EXPECTED_SURFACES: dict[str, tuple[int | None, int]] = {
     "iu_vector_sync_point": (152, 0),
     "event_type_registry": (None, 0),
     "dot_iu_command_catalog": (None, 0),
+    "iu_core_retention_policy": (4, 0),
     "units with axis DIEU-28": (27, 0),
     "units with axis DIEU-32": (23, 0),
     "units with axis DIEU-35": (36, 0),
@@ -61,6 +62,8 @@ _ROLLBACK = {
     "blockers": [],
     "rollback_operation_id": None,
 }
+_NOTHING = {"dry_run": True, "rows_eligible": 0, "rows_deleted": 0}
+_NOTHING_OF_IT = {"rows_eligible": 0, "rows_deleted": 0}
 
 
 async def replay(owner: asyncpg.Connection, client: httpx.AsyncClient) -> Report:
@@ -135,9 +138,20 @@ async def _windows(client: httpx.AsyncClient, known: dict[str, list[Any]]) -> Ve
 async def _dry_runs(client: httpx.AsyncClient) -> list[Verdict]:
     rollback = await ok(client.post("/rollback/by-actor", json={"actor": ACTOR, "dry_run": True}))
     left = await read(client, "/instances", actor=ACTOR, limit=200)
+    cleanup = (await ok(client.post("/retention/cleanup", json={"dry_run": True}))).json()
+    gate = await read(client, "/gates/retention_enabled")
     return [
         Verdict("rollback by actor", _ROLLBACK, picked(rollback.json(), _ROLLBACK)),
         Verdict("rollback: instances that are left", 20, len(left["items"])),
+        Verdict("retention", _NOTHING, picked(cleanup, _NOTHING)),
+        Verdict("retention: targets", 4, len(cleanup["targets"])),
+        *(
+            Verdict(
+                f"retention: {target['target']}", _NOTHING_OF_IT, picked(target, _NOTHING_OF_IT)
+            )
+            for target in cleanup["targets"]
+        ),
+        Verdict("retention: its gate", "closed", gate["state"]),
     ]
 
 

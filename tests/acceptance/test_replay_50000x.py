@@ -20,6 +20,7 @@ SURFACES = {
     "information_unit": (175, 175),
     "iu_collection_template_registry": (4, 4),
     "iu_collection_template_version": (4, 4),
+    "iu_core_retention_policy": (4, 4),
     "iu_lifecycle_log": (146, 146),
     "iu_vector_sync_point": (152, 152),
     "units with axis DIEU-28": (27, 27),
@@ -56,6 +57,13 @@ DRY_RUNS: dict[str, Any] = {
         "rollback_operation_id": None,
     },
     "rollback: instances that are left": 20,
+    "retention": {"dry_run": True, "rows_eligible": 0, "rows_deleted": 0},
+    "retention: targets": 4,
+    "retention: command_record": {"rows_eligible": 0, "rows_deleted": 0},
+    "retention: delivery_attempts": {"rows_eligible": 0, "rows_deleted": 0},
+    "retention: ended_leases": {"rows_eligible": 0, "rows_deleted": 0},
+    "retention: stored_events": {"rows_eligible": 0, "rows_deleted": 0},
+    "retention: its gate": "closed",
 }
 
 BOUNDARY: dict[str, Any] = {
@@ -101,8 +109,15 @@ SPOILED = {
     ),
     "a gate that is open": (
         """UPDATE iu_core.iu_core_config SET config_value = 'true'
-            WHERE config_key = 'iu_core.lifecycle_enabled'""",
-        {"write gates open"},
+            WHERE config_key = 'iu_core.retention_enabled'""",
+        {"write gates open", "retention: its gate"},
+    ),
+    "leases that are long over": (
+        """UPDATE iu_core.iu_gate_lease SET expires_at = expires_at - interval '10 years',
+                  opened_at = opened_at - interval '10 years';
+           UPDATE iu_core.iu_core_config_history SET occurred_at = occurred_at - interval '10 years'
+            WHERE action = 'lease'""",
+        {"retention", "retention: ended_leases"},
     ),
     "an instance that is gone without a trace": (
         """DELETE FROM iu_core.iu_collection_template_instance_lineage

@@ -50,7 +50,7 @@ AS $$
            coalesce(jsonb_object_agg(d.command_code, (to_jsonb(d) - 'command_code')::text), '{}')
       FROM iu_core.dot_iu_command_catalog AS d
     UNION ALL
-    SELECT 'config', 'retention policy ' || p.target, '{}'
+    SELECT 'config', 'retention policy ' || p.target, jsonb_build_object('is', 'policy')
       FROM iu_core.iu_core_retention_policy AS p
     UNION ALL
     SELECT 'event_type', t.event_type, jsonb_build_object('domain', t.domain)

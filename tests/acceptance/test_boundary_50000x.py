@@ -1,4 +1,4 @@
-"""The boundary of replay 50000x: three layers shut, a message that causes nothing, nothing to clean up."""
+"""The boundary of replay 50000x: three layers shut, and a message that causes nothing."""
 
 import asyncpg
 

@@ -154,6 +154,10 @@ CHANGES: dict[str, Change] = {
         "SELECT iu_core.fn_iu_set_clock(interval '5 years')",
         [changed("config", "clock", "ahead", "00:00:00", "5 years")],
     ),
+    "a retention policy is gone": (
+        "DELETE FROM iu_core.iu_core_retention_policy WHERE target = 'stored_events'",
+        [missing("config", "retention policy stored_events")],
+    ),
     "a key is gone": (
         "DELETE FROM iu_core.iu_core_config WHERE config_key = 'iu_core.retention_enabled'",
         [missing("config", "iu_core.retention_enabled")],

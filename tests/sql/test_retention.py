@@ -32,6 +32,7 @@ from tests.support.retention import (
     set_limits,
 )
 from tests.support.rollback import by_actor
+from tests.support.rows import one_row
 from tests.support.templates import Template, make_template, open_gates
 
 TARGETS = ["command_record", "delivery_attempts", "ended_leases", "stored_events"]
@@ -119,8 +120,8 @@ async def test_a_policy_is_put_and_the_run_tells_what_it_was_before(
         "target": "stored_events",
     }
     assert (await put_policy(app_conn, "stored_events", 30))["changed"] is False
-    row = await owner.fetchrow(
-        "SELECT * FROM iu_core.v_iu_retention_policy WHERE target = 'stored_events'"
+    row = await one_row(
+        owner, "SELECT * FROM iu_core.v_iu_retention_policy WHERE target = 'stored_events'"
     )
     assert (row["keep_days"], row["enabled"], row["changed_by"], row["revision"]) == (
         30,
@@ -264,6 +265,25 @@ async def test_attempts_stay_of_messages_that_are_to_be_sent_are_on_the_wire_or_
     answer = await cleanup(app_conn)
     assert (answer["rows_eligible"], answer["rows_deleted"]) == (0, 0)
     assert await count(owner, "iu_route_attempt") == 5
+
+
+async def test_attempts_stay_along_a_route_on_which_it_is_dead_though_it_arrived_along_another(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template, route: UUID
+) -> None:
+    await open_boundary(owner, "hr", "crm")
+    other = await make_route(owner, "crm")
+    await facts(owner, template)
+    claimed = {one["route_id"]: one for one in await claim(owner)}
+    assert await finish(owner, [claimed[route]]) == ["delivered"]
+    assert await finish(owner, [claimed[other]], "failed", 500) == ["pending"]
+    await set_clock(owner, timedelta(minutes=1))
+    assert await finish(owner, await claim(owner), "failed", 410) == ["dead"]
+    await set_clock(owner, YEARS)
+    answer = await cleanup(app_conn)
+    assert (answer["rows_eligible"], rows(answer)) == (1, {"delivery_attempts": 1})
+    left = await owner.fetch("SELECT DISTINCT route_id FROM iu_core.iu_route_attempt")
+    assert [row["route_id"] for row in left] == [other]
+    assert await count(owner, "iu_route_attempt") == 2
 
 
 async def test_the_last_attempt_of_a_dead_letter_stays_also_after_it_was_delivered(

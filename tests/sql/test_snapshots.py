@@ -74,7 +74,11 @@ async def test_every_surface_is_counted(
 ) -> None:
     catalogued = await owner.fetchval("SELECT count(*) FROM iu_core.dot_iu_command_catalog")
     seen = await take(app_conn)
-    more = {"event_type_registry": 4, "dot_iu_command_catalog": catalogued}
+    more = {
+        "event_type_registry": 4,
+        "dot_iu_command_catalog": catalogued,
+        "iu_core_retention_policy": 4,
+    }
     assert counts(seen) == {**BASELINE, **more}
     assert await take(app_conn) == seen
 
@@ -215,6 +219,11 @@ UNNOTICED_BY_COUNTING: dict[str, tuple[str, set[str]]] = {
         """UPDATE iu_core.dot_iu_command_catalog SET required_scope = 'producer'
             WHERE command_code = 'set_gate'""",
         {"dot_iu_command_catalog"},
+    ),
+    "how long something is kept": (
+        """UPDATE iu_core.iu_core_retention_policy SET keep_days = 1
+            WHERE target = 'stored_events'""",
+        {"iu_core_retention_policy"},
     ),
     "another gate that is open": (
         """UPDATE iu_core.iu_core_config

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -57,14 +57,26 @@ def is_signed(message: bytes, signature: bytes, public_key: str) -> bool:
 
     Raises ValueError where that is no Ed25519 key.
     """
-    key = load_pem_public_key(public_key.encode("ascii", "replace"))
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"no {ALGORITHM} key")  # noqa: TRY004 - of what was read
     try:
-        key.verify(signature, message)
+        _read(public_key).verify(signature, message)
     except InvalidSignature:
         return False
     return True
+
+
+def same_key(one: str, other: str) -> bool:
+    """Whether two public keys (PEM) are the same. Raises ValueError where one is no Ed25519 key."""
+    return _read(one).public_bytes_raw() == _read(other).public_bytes_raw()
+
+
+def _read(public_key: str) -> Ed25519PublicKey:
+    try:
+        key = load_pem_public_key(public_key.encode("ascii", "replace"))
+    except UnsupportedAlgorithm as error:
+        raise ValueError(f"no {ALGORITHM} key") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"no {ALGORITHM} key")  # noqa: TRY004 - of what was read
+    return key
 
 
 def _make(path: Path) -> None:

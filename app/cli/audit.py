@@ -81,7 +81,7 @@ def verify(
     """Look whether the audit log is what was sealed. Exit code 6 where it is not."""
     if key is not None and head is None:
         raise typer.BadParameter("--key says whose a --head is")
-    expected = None if head is None else {"head": _read_head(head, key)}
+    expected = None if head is None else {"head": read_head(head, key)}
     document = Client(as_json=as_json).call("GET", "/commands/runs/verify", params=expected)
     if as_json:
         print_json(document)
@@ -139,7 +139,7 @@ def _print(document: dict[str, Any]) -> None:
         fail("The audit log is not what was sealed.")
 
 
-def _read_head(path: Path, key: Path | None) -> str:
+def read_head(path: Path, key: Path | None) -> str:
     """The digest of an exported head. Raises typer.BadParameter for one that is none."""
     from app.signing import is_signed
 

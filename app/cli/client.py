@@ -72,13 +72,13 @@ class Client:
 
     def text(self, path: str, media_type: str, *, params: Mapping[str, Any]) -> str:
         """The text that the service answers in a media type."""
-        try:
-            answer = self._http.get(path, params=params, headers={"Accept": media_type})
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
-        if not answer.is_success:
-            raise self._refused(answer)
-        return answer.text
+        return self._got(path, media_type, params).text
+
+    def content(
+        self, path: str, media_type: str, *, params: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """The bytes that the service answers in a media type."""
+        return self._got(path, media_type, params).content
 
     def upload(
         self, path: str, file: BinaryIO, media_type: str, *, idempotency_key: str | None = None
@@ -129,6 +129,15 @@ class Client:
         if answer.is_success and document is not None:
             return document, answer
         raise self._refused(answer)
+
+    def _got(self, path: str, media_type: str, params: Mapping[str, Any] | None) -> httpx.Response:
+        try:
+            answer = self._http.get(path, params=params, headers={"Accept": media_type})
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if not answer.is_success:
+            raise self._refused(answer)
+        return answer
 
     def _refused(self, answer: httpx.Response) -> typer.Exit:
         """Say what the service refuses, or that it is not the factory; what ends the command."""

@@ -27,6 +27,7 @@ from app.cli import (
     operations,
     pieces,
     probing,
+    proving,
     replaying,
     retention,
     rolling_back,
@@ -83,6 +84,7 @@ cli.add_typer(templates.cli, name="template")
 cli.add_typer(pieces.cli, name="piece")
 cli.add_typer(keys.cli, name="key")
 cli.add_typer(audit.cli, name="audit")
+cli.add_typer(proving.cli, name="evidence")
 
 
 def _version(wanted: bool) -> None:

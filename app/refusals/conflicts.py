@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.refusals.members import ITEMS, Blocker
+from app.refusals.members import ITEMS, Blocker, Disagreement
 from app.refusals.spec import Kind, Member, RefusalSpec
 
+_EVIDENCE = "/instances/0f3c1e6e-2b0e-4d0a-9d5a-4a0b8c7d6e5f/evidence"
 _TEMPLATE_KEY = Member("template_key", str, "The template.", "tpl:wf:onboarding/v1", required=False)
 
 
@@ -239,5 +240,44 @@ CONFLICTS = (
         "Look with `GET /commands/runs/verify` at what there is, and compare the database with a"
         " backup and with the last head that was exported.",
         asked="/commands/runs/seal",
+    ),
+    _conflict(
+        "evidence_not_sealed",
+        "The run that composed it is not sealed yet",
+        "Evidence needs the sealed run of the audit log that composed the instance, and no segment"
+        " has that yet: a run is sealed once its minute is over.",
+        "Ask again in two minutes, or seal with `POST /commands/runs/seal` once the minute is over."
+        " Where it stays so, `GET /commands/runs/verify` says why.",
+        asked=_EVIDENCE,
+    ),
+    _conflict(
+        "head_not_reached",
+        "The audit chain does not lead to that head",
+        "`head` names no segment of the audit chain from the instance's own on, or one that is more"
+        " than 20,000 segments behind it.",
+        "Name a head that was exported after the instance was composed, or leave `head` out.",
+        asked=_EVIDENCE,
+    ),
+    _conflict(
+        "evidence_inconsistent",
+        "What is stored does not fit together",
+        "Evidence would not hold: something that is stored is not what was sealed, or not what its"
+        " digest says. `findings` names it.",
+        "Look at what was changed with `GET /instances/{instance_id}/verify` and"
+        " `GET /commands/runs/verify`, and compare the database with a backup.",
+        Member(
+            "findings",
+            list[Disagreement],
+            "What verifying the evidence would find, 100 at most.",
+            [
+                {
+                    "kind": "piece_differs",
+                    "subject": "pieces/1-welcome.txt",
+                    "expected": "9f86d081" * 8,
+                    "actual": "2c26b46b" * 8,
+                }
+            ],
+        ),
+        asked=_EVIDENCE,
     ),
 )

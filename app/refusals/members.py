@@ -45,6 +45,17 @@ class Blocker(BaseModel):
     reason: str = Field(description="What happened to it since it was composed.")
 
 
+class Disagreement(BaseModel):
+    """Something that does not agree with what else is stored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str = Field(description="A stable word; docs/evidence.md explains each.")
+    subject: str = Field(description="What it was found of.")
+    expected: str = Field(description="What it is to be.")
+    actual: str = Field(description="What it is.")
+
+
 class ReadinessCheck(BaseModel):
     """One thing that the service needs before it can work."""
 

@@ -53,9 +53,9 @@ UNAVAILABLE = (
         "audit_key_unavailable",
         Kind.UNAVAILABLE,
         503,
-        "The key that heads are signed with can't be had",
-        "The head of the audit log was not exported: the file with the service's signing key can't"
-        " be read or made, or holds something else. The log says why.",
+        "The key that heads and evidence are signed with can't be had",
+        "No head of the audit log was exported, and no evidence given: the file with the service's"
+        " signing key can't be read or made, or holds something else. The log says why.",
         "Have `FACTORY_AUDIT_KEY_FILE` name an Ed25519 key (PEM) that the service can read, or its"
         " data directory be one that it can write to.",
         (_RETRY_AFTER,),

@@ -147,12 +147,16 @@ class Audit:
             raise refusal_from_status(answer)
         return signed
 
-    def _signed(self, answer: dict[str, Any]) -> SignedHead:
+    def key(self) -> SigningKey:
+        """The key that heads and evidence are signed with. Refuses with `audit_key_unavailable`."""
         try:
-            key = SigningKey.kept_in(self._key_path)
+            return SigningKey.kept_in(self._key_path)
         except (OSError, ValueError) as error:
             log.error("audit_key_unavailable", path=str(self._key_path), error=repr(error))  # noqa: TRY400
             raise Refusal("audit_key_unavailable", retry_after=RETRY_AFTER_SECONDS) from error
+
+    def _signed(self, answer: dict[str, Any]) -> SignedHead:
+        key = self.key()
         return SignedHead(
             segment_no=answer["segment_no"],
             segment_digest=answer["segment_digest"],

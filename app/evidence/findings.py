@@ -1,0 +1,35 @@
+"""What verifying finds, and where it is gathered."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not what it is to be: docs/evidence.md explains each kind."""
+
+    kind: str
+    subject: str
+    expected: str
+    actual: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found, each once, in the order in which it was looked for."""
+
+    found: list[Finding] = field(default_factory=list)
+
+    def add(self, kind: str, subject: str, expected: object, actual: object) -> None:
+        """Note that something is not as it is to be."""
+        finding = Finding(kind, subject, _shown(expected), _shown(actual))
+        if finding not in self.found:
+            self.found.append(finding)
+
+    def same(self, kind: str, subject: str, expected: object, actual: object) -> None:
+        """Note it where the two differ."""
+        if expected != actual:
+            self.add(kind, subject, expected, actual)
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)[:200]

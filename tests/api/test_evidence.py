@@ -96,7 +96,7 @@ async def test_an_archive_has_everything_that_the_instance_is_proven_by(
     shown = (await service.viewer.get(f"/instances/{instance}")).json()
     lineage = (await service.viewer.get(f"/instances/{instance}/lineage")).json()
     log = await owner.fetchrow(
-        "SELECT batch_id, request_id FROM iu_core.iu_auto_instantiate_event_log"
+        "SELECT batch_id, request_id, reference_id FROM iu_core.iu_auto_instantiate_event_log"
     )
     assert log is not None
     at = shown["composed_at"]
@@ -121,7 +121,7 @@ async def test_an_archive_has_everything_that_the_instance_is_proven_by(
     assert json.loads(members["log.json"]) == {
         "instance_collection_id": instance,
         "event_id": shown["event_id"],
-        "reference_id": shown["reference_id"],
+        "reference_id": str(log["reference_id"]),
         "template_collection_id": shown["template_collection_id"],
         "operation_id": None,
         "request_id": str(log["request_id"]),
@@ -232,7 +232,7 @@ async def test_the_chain_goes_to_the_head_with_which_its_segment_was_exported(
     for minutes in (4, 6):
         await compose(service, {"name": "Grace"})
         await seal(service, owner, minutes)
-    first = (await service.operator.post("/commands/runs/export")).json()
+    first = (await service.admin.post("/commands/runs/export")).json()
     assert first["segment_no"] == 3
     archive = (await read(service, instance)).content
     members = members_of(archive)
@@ -243,14 +243,14 @@ async def test_the_chain_goes_to_the_head_with_which_its_segment_was_exported(
 
     await compose(service, {"name": "Joan"})
     await seal(service, owner, 8)
-    second = (await service.operator.post("/commands/runs/export")).json()
+    second = (await service.admin.post("/commands/runs/export")).json()
     assert (await read(service, instance)).content == archive
     with_second = (await read(service, instance, head=second["segment_digest"])).content
     assert verify(with_second, head=second["segment_digest"]).holds
     assert verify(with_second, head=first["segment_digest"]).holds
-    assert [(f.kind, f.subject) for f in verify(archive, head=second["segment_digest"]).findings] == [
-        ("head_missing", f"head {second['segment_digest']}")
-    ]
+    assert [
+        (f.kind, f.subject) for f in verify(archive, head=second["segment_digest"]).findings
+    ] == [("head_missing", f"head {second['segment_digest']}")]
     own = digest(members_of(before)["audit/head.txt"])
     assert (await read(service, instance, head=own)).content == before
 
@@ -285,13 +285,13 @@ async def test_what_composed_many_at_once_proves_each_and_those_that_were_taken_
     assert answer.is_success, answer.text
     ids = [item["instance_collection_id"] for item in answer.json()["items"]]
     await seal(service, owner)
-    gone = await service.operator.post(
-        "/rollback/by-actor",
-        json={"actor": "producer-bot", "dry_run": False, "event_id": orders[1]["event_id"]},
-    )
+    order = {"selectors": {"event_id": orders[1]["event_id"]}}
+    plan = (await service.operator.post("/rollback/plan", json=order)).json()
+    order |= {name: plan[name] for name in ("plan_digest", "planned_at")}
+    gone = await service.operator.post("/rollback/apply", json={**order, "reason": "a test"})
     assert gone.is_success, gone.text
-    left = [row["instance_collection_id"] for row in (await listed(service))]
-    assert left
+    left = {row["instance_collection_id"] for row in await listed(service)}
+    assert left == {ids[0], ids[2]}
     for instance in left:
         archive = (await read(service, instance)).content
         entries = members_of(archive)["audit/instances.bin"]
@@ -393,7 +393,7 @@ async def test_reading_evidence_changes_nothing(
     [
         ("UPDATE iu_core.information_unit SET body = 'else'", "piece_differs"),
         (
-            "UPDATE iu_core.iu_auto_instantiate_event_log SET data = '{\"name\":\"Eve\"}'",
+            'UPDATE iu_core.iu_auto_instantiate_event_log SET data = \'{"name":"Eve"}\'',
             "data_differ",
         ),
         (
@@ -430,7 +430,7 @@ async def test_of_a_retired_run_the_evidence_says_so(
     service: Service, owner: asyncpg.Connection, instance: str
 ) -> None:
     before = members_of((await read(service, instance)).content)
-    await service.operator.post("/commands/runs/export")
+    await service.admin.post("/commands/runs/export")
     await retire(owner, 1)
     archive = (await read(service, instance)).content
     members = members_of(archive)

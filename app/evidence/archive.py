@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Final
 
 MAX_ARCHIVE: Final = 64 * 1024 * 1024
@@ -22,6 +23,7 @@ MEDIA_TYPE: Final = "application/zip"
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
+_BLOCK = 64 * 1024
 _VERSION = 20
 _MADE_BY = 3 << 8 | _VERSION  # on Unix, so that modes mean something
 _DATE = 1 << 5 | 1  # 1980-01-01, the first day that there is
@@ -103,8 +105,12 @@ def difference(archive: bytes, members: Mapping[str, bytes]) -> str | None:
     packed = pack(members)
     if packed == archive:
         return None
-    shorter = min(len(packed), len(archive))
-    at = next((i for i in range(shorter) if packed[i] != archive[i]), shorter)
+    # Only the block that differs is gone through byte by byte.
+    blocks = range(0, len(archive), _BLOCK)
+    same = (packed[at : at + _BLOCK] == archive[at : at + _BLOCK] for at in blocks)
+    begin = next((at for at, equal in zip(blocks, same, strict=True) if not equal), len(archive))
+    pairs = zip(packed[begin : begin + _BLOCK], archive[begin : begin + _BLOCK], strict=False)
+    at = begin + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return f"byte {at:,} of {len(archive):,}"
 
 

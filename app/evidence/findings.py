@@ -17,13 +17,16 @@ class Finding:
 class Findings:
     """What was found, each once, in the order in which it was looked for."""
 
-    found: list[Finding] = field(default_factory=list)
+    _found: dict[Finding, None] = field(default_factory=dict)
+
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """All of it."""
+        return tuple(self._found)
 
     def add(self, kind: str, subject: str, expected: object, actual: object) -> None:
         """Note that something is not as it is to be."""
-        finding = Finding(kind, subject, _shown(expected), _shown(actual))
-        if finding not in self.found:
-            self.found.append(finding)
+        self._found[Finding(kind, subject, _shown(expected), _shown(actual))] = None
 
     def same(self, kind: str, subject: str, expected: object, actual: object) -> None:
         """Note it where the two differ."""

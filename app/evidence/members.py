@@ -34,6 +34,9 @@ PROOFS: Final[Mapping[str, frozenset[str]]] = {
 }
 """By what an instance is proven, and the members that it takes."""
 
+MAX_JSON: Final = 8 * 1024 * 1024
+"""Bytes of a member that is JSON: there is none that has more."""
+
 HEAD_LINES: Final = 8
 _LINE = re.compile(rb"([1-9][0-9]{0,4})\t([a-z][a-z0-9_-]{0,62})\t([0-9a-f]{64})")
 _HEAD = re.compile(
@@ -123,10 +126,7 @@ def needed(lines: Sequence[Line], proven_by: str, *, of_an_event: bool) -> Colle
 
 def json_of(text: bytes) -> dict[str, Any]:
     """A JSON object. Raises ValueError for anything else."""
-    try:
-        document = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    document = _parsed(text)
     if not isinstance(document, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 - of what was read
     return document
@@ -135,7 +135,7 @@ def json_of(text: bytes) -> dict[str, Any]:
 def canonical(text: bytes) -> bool:
     """Whether a text is the one form that RFC 8785 gives to its value."""
     try:
-        return canonical_json(json.loads(text)).encode() == text
+        return canonical_json(_parsed(text)).encode() == text
     except (ValueError, RecursionError):
         return False
 
@@ -172,6 +172,16 @@ def head_of(text: bytes) -> Head:
         runs_digest=found[5].decode(),
         previous_digest=found[6].decode(),
     )
+
+
+def _parsed(text: bytes) -> Any:
+    if len(text) > MAX_JSON:
+        # A value takes twenty times its text in memory.
+        raise ValueError(f"longer than {MAX_JSON:,} bytes")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _line(text: bytes, number: int) -> Line:

@@ -6,7 +6,6 @@ https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -104,11 +103,11 @@ def envelope(payload: bytes, signature: bytes, public_key: str) -> bytes:
 def opened(text: bytes) -> tuple[bytes, bytes]:
     """Payload and signature of an envelope. Raises ValueError where it is none."""
     try:
-        document = json.loads(text)
+        document = json_of(text)
         (signature,) = document["signatures"]
         return (
             base64.b64decode(document["payload"], validate=True),
             base64.b64decode(signature["sig"], validate=True),
         )
-    except (KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise ValueError("no DSSE envelope") from error

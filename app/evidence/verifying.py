@@ -42,7 +42,7 @@ def verify(archive: bytes, *, head: str | None = None, key: str | None = None) -
         members = unpack(archive)
     except BrokenArchiveError as error:
         findings.add("archive_broken", "archive", "an archive of evidence", error)
-        return Verification(tuple(findings.found))
+        return Verification(findings.found)
     proven_by = check_lists(members, key, findings)
     _look(findings, lambda: check_content(members, findings))
     _look(findings, lambda: check_chain(members, proven_by, findings))
@@ -52,7 +52,7 @@ def verify(archive: bytes, *, head: str | None = None, key: str | None = None) -
             findings.add("head_missing", f"head {head}", "in the chain", f"{len(reached)} others")
     if (place := difference(archive, members)) is not None:
         findings.add("archive_altered", "archive", "as its members are packed", place)
-    return Verification(tuple(findings.found), _predicate(members, proven_by))
+    return Verification(findings.found, _predicate(members, proven_by))
 
 
 def _look(findings: Findings, check: Callable[[], None]) -> None:

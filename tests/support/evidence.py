@@ -1,4 +1,4 @@
-"""Evidence in tests: an answer of fn_iu_evidence that is made up, and archives that somebody forged."""
+"""Evidence in tests: a made-up answer of fn_iu_evidence, and archives that somebody forged."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ Members = dict[str, bytes]
 AT = "2026-03-02T08:12:44.120311Z"
 EVENT, REFERENCE, BATCH = (str(UUID(int=number)) for number in (1, 2, 3))
 TEMPLATE, RECORD, OTHER = (str(UUID(int=number)) for number in (4, 5, 6))
-INSTANCE = str(UUID(hashlib.md5(f"{EVENT}:{REFERENCE}:ada".encode()).hexdigest()))  # noqa: S324
+INSTANCE = str(UUID(hashlib.md5(f"{EVENT}:{REFERENCE}:ada".encode()).hexdigest()))
 PIECES = (
     ("welcome", "text/markdown", "Welcome", "# Welcome, {{ name }}\n"),
     ("first_week", "text/markdown", "Erste Woche – Überblick", "Schlüssel, Kaffee ☕\n"),

@@ -181,8 +181,8 @@ class Settings(BaseSettings):
     )
     audit_key_file: Path | None = Field(
         default=None,
-        description="The Ed25519 key (PEM) that exported heads of the audit log are signed with."
-        " Unset: audit.key in the data directory, made when it is missing.",
+        description="The Ed25519 key (PEM) that exported heads of the audit log, and evidence, are"
+        " signed with. Unset: audit.key in the data directory, made when it is missing.",
         json_schema_extra={"expects": "an existing PEM file"},
     )
     log_format: Literal["console", "json"] = Field(

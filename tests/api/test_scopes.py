@@ -37,6 +37,7 @@ TABLE: dict[str, str | None] = {
     "GET /instances/{instance_id}/pieces": P,
     "GET /instances/{instance_id}/lineage": P,
     "GET /instances/{instance_id}/verify": P,
+    "GET /instances/{instance_id}/evidence": P,
     "GET /pieces": V,
     "GET /pieces/{unit_id}": V,
     "GET /pieces/{unit_id}/where-used": V,

@@ -19,7 +19,8 @@ REASON = ("--reason", "a test")
 AHEAD = "SELECT iu_core.fn_iu_set_clock(interval '5 minutes')"
 
 
-async def _owner_does(data: Path, statement: str) -> None:
+async def owner_does(data: Path, statement: str) -> None:
+    """Run a statement as the owner, beside the service."""
     with EmbeddedPostgres(data) as embedded:
         owner = await asyncpg.connect(embedded.url("iu_owner", EMBEDDED_DATABASE))
         await owner.execute(statement)
@@ -43,7 +44,7 @@ def test_runs_are_listed_sealed_verified_and_their_head_is_exported(cli: Cli, da
     assert lines[0].split() == ["at", "command", "outcome", "code", "actor", "counts", "segment"]
     assert "set_gate" in lines[1]
 
-    asyncio.run(_owner_does(data, AHEAD))
+    asyncio.run(owner_does(data, AHEAD))
     assert cli.json("audit", "seal")["complete"] is True
     assert cli("audit", "seal").out == "0 runs are sealed, in 0 segments.\n"
     assert ": all hold.\n" in cli("audit", "verify").out
@@ -57,7 +58,7 @@ def test_runs_are_listed_sealed_verified_and_their_head_is_exported(cli: Cli, da
     public = cli.file("audit.pub", SigningKey.kept_in(data / "audit.key").public_key)
     assert cli.json("audit", "verify", "--head", "head.json", "--key", public)["holds"] is True
 
-    asyncio.run(_owner_does(data, "UPDATE iu_core.iu_command_record SET code = 'x'"))
+    asyncio.run(owner_does(data, "UPDATE iu_core.iu_command_record SET code = 'x'"))
     done = cli("audit", "verify", "--head", "head.json", code=6)
     assert "run_edited" in done.out
     assert done.err == "The audit log is not what was sealed.\n"
@@ -82,7 +83,7 @@ def test_runs_are_listed_from_a_time_on_with_any_offset(service: Cli) -> None:
 
 
 def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data: Path) -> None:
-    asyncio.run(_owner_does(data, AHEAD))
+    asyncio.run(owner_does(data, AHEAD))
     cli("audit", "seal")
     head = cli.json("audit", "export")
     changed = cli.file("changed.json", json.dumps({**head, "head": head["head"] + "x\n"}))
@@ -112,7 +113,7 @@ def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data
 
 def test_nothing_is_exported_where_it_can_t_be_written(cli: Cli, data: Path) -> None:
     """Otherwise nobody has the head, and yet its runs may be retired."""
-    asyncio.run(_owner_does(data, AHEAD))
+    asyncio.run(owner_does(data, AHEAD))
     cli("audit", "seal")
     cli.file("head.json", "{}")
     for name, problem in (("head.json", "File exists"), ("no/h.json", "No such file")):

@@ -21,6 +21,7 @@ FORBIDDEN = {
     "db": (*HTTP, "app.services", "app.schemas"),
     "events": (*HTTP, *STORED, "app.documents"),
     "documents": (*HTTP, *STORED, "app.events"),
+    "evidence": (*HTTP, *STORED, "app.schemas", "app.events", "app.documents"),
     "delivery": (*HTTP, *STORED, "app.events", "app.documents", "app.schemas"),
     "expressions": (*HTTP, *STORED, "app.schemas", "app.events", "app.documents"),
     "json_schema": (*HTTP, *STORED, "app.schemas", "app.events", "app.documents"),

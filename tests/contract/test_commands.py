@@ -56,6 +56,8 @@ READING_COMMANDS = {
     "audit list",
     "audit verify",
     "retention policies",
+    "evidence get",
+    "evidence verify",
 }
 """Commands of `factory` that change nothing."""
 

@@ -1,16 +1,15 @@
 -- grant: owner only
 -- How the audit chain proves an instance: its run, the segment that has sealed it, and the heads from
 -- there to one that may be kept elsewhere.
+--   p_instance_id, p_at  the instance, and when it was composed
 --   p_log   the instance's row of the event log; all of it NULL for one that no event composed
---   p_at    when it was composed
 --   p_head  the digest of the head that the chain is to go to; NULL: the one with which its segment
---           was first exported, and its own while it was not
+--           was first exported; its own while it was not, or where that is 20,000 segments away
 -- Answers {"status": "ok", "proven_by", "run", "instances", "list", "chain"}; proven_by is "run"; or
 -- "older_than_runs", when the run is that of all such instances together; or "run_retired", when it is
 -- gone, and the segment is one of its time. instances (hex) is null then.
--- Or {"status": "evidence_not_sealed"}, "head_not_reached" (the chain doesn't go there from its segment,
--- or is longer than 20,000 segments),
--- "evidence_inconsistent" (there is no run), with "findings".
+-- Or {"status": "evidence_not_sealed"}; "head_not_reached", where the chain does not go there from its
+-- segment, or that is 20,000 segments away; "evidence_inconsistent" with "findings", where there is no run.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_evidence_audit(
     p_instance_id uuid, p_log iu_core.iu_auto_instantiate_event_log, p_at timestamptz,
     p_head text)
@@ -66,9 +65,12 @@ BEGIN
 
     SELECT max(s.segment_no) INTO v_until
       FROM iu_core.iu_audit_segment AS s
-     WHERE s.segment_no BETWEEN v_segment.segment_no AND v_segment.segment_no + v_longest - 1
+     WHERE s.segment_no >= v_segment.segment_no
        AND (s.segment_digest = p_head
             OR p_head IS NULL AND s.exported_by = v_segment.exported_by);
+    IF v_until >= v_segment.segment_no + v_longest THEN
+        v_until := NULL;
+    END IF;
     IF v_until IS NULL AND p_head IS NOT NULL THEN
         RETURN jsonb_build_object('status', 'head_not_reached');
     END IF;

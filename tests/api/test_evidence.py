@@ -255,6 +255,29 @@ async def test_the_chain_goes_to_the_head_with_which_its_segment_was_exported(
     assert (await read(service, instance, head=own)).content == before
 
 
+async def test_a_chain_that_would_be_too_long_ends_where_it_begins(
+    service: Service, owner: asyncpg.Connection, instance: str
+) -> None:
+    own = (await read(service, instance)).content
+    far = "UPDATE iu_core.iu_audit_segment SET exported_at = now(), exported_by = $1"
+    await owner.execute(
+        """INSERT INTO iu_core.iu_audit_segment
+                  (segment_no, last_record_id, first_at, last_at, sealed_at, runs, runs_digest,
+                   previous_digest, segment_digest, sealed_by, sealed_runs)
+           SELECT n, gen_random_uuid(), now(), now(), now(), 1, repeat('0', 64), repeat('0', 64),
+                  encode(sha256(n::text::bytea), 'hex'), 'fixture', ''
+             FROM generate_series(2, 20001) AS n"""
+    )
+    await owner.execute(far, uuid4())
+    assert (await read(service, instance)).content == own
+    path = f"/instances/{instance}/evidence"
+    answer = await service.producer.get(path, params={"head": digest(b"20001")})
+    assert answer.json() == problem("head_not_reached", answer.headers["x-request-id"], path)
+    within = await service.producer.get(path, params={"head": digest(b"20000")})
+    found = {one["kind"] for one in within.json()["findings"]}
+    assert found == {"segment_unlinked"}, "it goes there, through what is no chain"
+
+
 async def test_a_head_that_the_chain_does_not_lead_to_is_refused(
     service: Service, owner: asyncpg.Connection, instance: str
 ) -> None:

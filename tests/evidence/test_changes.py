@@ -13,7 +13,7 @@ from app.evidence.making import make
 from app.evidence.members import ALWAYS, OF_AN_EVENT, PROOFS
 from app.evidence.verifying import Verification, verify
 from app.signing import SigningKey
-from tests.support.evidence import answer
+from tests.support.evidence import answer, forged
 
 SEED = int(os.environ.get("FACTORY_TEST_SEED", random.randrange(2**32)))
 
@@ -107,6 +107,23 @@ def test_a_member_that_was_removed_is_named(archive: bytes, name: str) -> None:
 @pytest.mark.parametrize("name", ["extra.txt", "pieces/4-more.txt", "audit/run2.json", "zzz"])
 def test_a_member_that_was_added_is_named(archive: bytes, name: str) -> None:
     assert kinds(verify(pack({**unpack(archive), name: b"x"}))) == {("member_added", name)}
+
+
+@pytest.mark.parametrize("name", ["extra.txt", "pieces/4-more.txt", "audit/run2.json"])
+def test_a_member_that_was_added_to_all_lists_too_is_named(
+    archive: bytes, key: SigningKey, name: str
+) -> None:
+    """Which members there are to be is not told by any list."""
+    more = forged(archive, key, lambda members: members.update({name: b"x"}))
+    assert kinds(verify(more, key=key.public_key)) == {("member_added", name)}
+
+
+@pytest.mark.parametrize("name", ["README.txt", "data.json", "pieces/3-note.txt"])
+def test_a_member_that_was_removed_from_all_lists_too_is_named(
+    archive: bytes, key: SigningKey, name: str
+) -> None:
+    less = forged(archive, key, lambda members: members.__delitem__(name))
+    assert ("member_missing", name) in kinds(verify(less, key=key.public_key))
 
 
 def test_a_member_that_another_program_has_added_is_named(archive: bytes) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import psutil
 
 from app.db.embedded import EmbeddedPostgres
 from app.hosting import EMBEDDED_DATABASE, Host, hosting, in_process
@@ -102,6 +103,17 @@ class Ground:
         finally:
             await connection.close()
         raise RuntimeError(f"the server did not come to rest: {busy}")
+
+    async def postmaster(self) -> psutil.Process:
+        """The server's first process, of which all others are children."""
+        connection = await asyncpg.connect(self.server.superuser_url)
+        try:
+            process = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()"))
+            postmaster = process.parent()
+        finally:
+            await connection.close()
+        assert postmaster is not None
+        return postmaster
 
     async def _as_superuser(self, statement: str) -> None:
         connection = await asyncpg.connect(self.server.superuser_url)

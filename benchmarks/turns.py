@@ -5,30 +5,37 @@ What counts is the ratio within a round, not that of two medians which were neve
 
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 ROUNDS = 5
 
-Contestants = Mapping[str, Callable[[], Awaitable[float]]]
-"""Who takes part; each answers with one figure per round, a rate or a time."""
-
 Figures = Mapping[str, Sequence[float]]
-"""The figures of each contestant, by round."""
+"""One figure, a rate or a time, of each contestant, by round."""
+
+_Measured = TypeVar("_Measured")
 
 
-async def in_turns(contestants: Contestants, rounds: int = ROUNDS) -> Figures:
-    """Everybody's figures. Who goes first changes from round to round."""
+async def in_turns(
+    contestants: Mapping[str, Callable[[], Awaitable[_Measured]]], rounds: int = ROUNDS
+) -> Mapping[str, Sequence[_Measured]]:
+    """What each contestant answers, by round. Who goes first changes from round to round."""
     names = list(contestants)
-    figures: dict[str, list[float]] = {name: [] for name in names}
+    measured: dict[str, list[_Measured]] = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            figures[name].append(await contestants[name]())
-    return figures
+            measured[name].append(await contestants[name]())
+    return measured
+
+
+def ratios(figures: Figures, of: str, to: str) -> list[float]:
+    """The ratio of each round."""
+    return [a / b for a, b in zip(figures[of], figures[to], strict=True)]
 
 
 def ratio(figures: Figures, of: str, to: str) -> float:
     """The median of the rounds' ratios."""
-    return statistics.median(a / b for a, b in zip(figures[of], figures[to], strict=True))
+    return statistics.median(ratios(figures, of, to))
 
 
 def median(figures: Figures, of: str) -> float:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.turns import in_turns, median, ratio
+from benchmarks.turns import in_turns, median, ratio, ratios
 
 
 async def test_who_goes_first_changes_from_round_to_round() -> None:
@@ -22,5 +22,6 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
     # The machine had half the speed in the second round, and both were slowed alike.
     figures = {"a": [100.0, 50.0, 120.0], "b": [200.0, 100.0, 200.0]}
 
+    assert ratios(figures, "a", "b") == [0.5, 0.5, 0.6]
     assert ratio(figures, "a", "b") == 0.5
     assert median(figures, "a") == 100.0

@@ -60,8 +60,12 @@ PACE_S = 0.001
 """For each listener between two portions: what many listen to is told less often, in larger ones,
 so that telling takes a twentieth of a core however many listen."""
 
+BUSY_POLL_S = 0.5
+"""Between two portions while many facts come: telling them shall leave the time to those who make
+them, and each portion costs what it does, be it of a hundred facts or of five hundred."""
+
 BUSY_PACE_S = 0.005
-"""The same while many facts come: telling them shall leave the time to those who make them."""
+"""For each listener between two portions while many facts come."""
 
 MANY_PER_S = 250
 """Facts."""
@@ -101,8 +105,9 @@ def _no_place(detail: str) -> Refusal:
 
 def pause_s(listeners: int, per_s: float) -> float:
     """Seconds between two portions, for so many who listen to so many facts a second."""
-    pace = PACE_S if per_s < MANY_PER_S else BUSY_PACE_S
-    return max(POLL_S, pace * listeners)
+    if per_s < MANY_PER_S:
+        return max(POLL_S, PACE_S * listeners)
+    return max(BUSY_POLL_S, BUSY_PACE_S * listeners)
 
 
 class Feed:

@@ -5,7 +5,7 @@ knows nothing of it (2-design §13): a defect in one of the two does no harm.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import nh3
 from markdown_it import MarkdownIt
@@ -13,6 +13,8 @@ from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
+
+from app.documents.tables import Cell, table_of
 
 _HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6"})
 _CELLS = frozenset({"td", "th"})
@@ -55,16 +57,26 @@ def as_fragment(tokens: Sequence[Token]) -> str:
     return _cleaner.clean(_html.renderer.render(tokens, _html.options, {}))
 
 
+_Column = tuple[str, str, str]
+"""Of a column's cells: the name of their tag, the tag, and the tag of one with a long word."""
+
+
+def _column(tag: str, alignment: str, scope: str = "") -> _Column:
+    named = f'<{tag} scope="{scope}"' if scope else f"<{tag}"
+    if not alignment:
+        return tag, f"{named}>", f'{named} class="long">'
+    return tag, f'{named} class="{alignment}">', f'{named} class="{alignment} long">'
+
+
 class _Renderer(RendererHTML):
     """The parser's own renderer, but for what a page needs otherwise."""
 
     def render(self, tokens: Sequence[Token], options: OptionsDict, env: EnvType) -> str:
-        """The HTML of a section. As of the parser's own, but that text with a tag is a cell."""
+        """The HTML of a section. As of the parser's own, but that text may have no children."""
         written: list[str] = []
         for idx, token in enumerate(tokens):
             if token.type == "inline":
-                text = self._text(token, options, env)
-                written.append(self._cell(token, text) if token.tag else text)
+                written.append(self._text(token, options, env))
             elif rule := self.rules.get(token.type):
                 written.append(rule(tokens, idx, options, env))
             else:
@@ -80,38 +92,47 @@ class _Renderer(RendererHTML):
             return super().renderToken(tokens, idx, options, env)
         return f"<{token.tag}>" if token.nesting > 0 else f"</{token.tag}>"
 
-    def _text(self, token: Token, options: OptionsDict, env: EnvType) -> str:
-        """What is marked up, or else just text."""
-        if token.children:
-            return self.renderInline(token.children, options, env)
-        return escapeHtml(token.content)
-
-    def _cell(self, cell: Token, text: str) -> str:
-        """A cell; one with a long word says so, since paper may have no room for that."""
-        if _LONG_WORD.search(cell.content):
-            cell.attrJoin("class", "long")
-        attributes = self.renderAttrs(cell) if cell.attrs else ""
-        return f"<{cell.tag}{attributes}>{text}</{cell.tag}>\n"
-
-    def table_open(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
-    ) -> str:
+    def table(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """A table in a box, which can be scrolled where the table is wider than a telephone."""
-        return '<div class="table">' + self.renderToken(tokens, idx, options, env)
+        table = table_of(tokens[idx])
+        columns = [_column("td", alignment) for alignment in table.alignments]
+        written = ['<div class="table">']
+        if idx and tokens[idx - 1].hidden:
+            written.append("\n")
+        if table.head:
+            heads = [_column("th", alignment, "col") for alignment in table.alignments]
+            written.append("<table>\n<thead>\n")
+            written += self._rows([table.head], heads, options, env)
+            written.append("</thead>\n")
+        else:
+            columns[0] = _column("th", table.alignments[0], "row")
+            written.append('<table class="facts">' + ("\n" if table.rows else ""))
+        if table.rows:
+            written.append("<tbody>\n")
+            written += self._rows(table.rows, columns, options, env)
+            written.append("</tbody>\n")
+        written.append("</table>\n</div>\n")
+        return "".join(written)
 
-    def table_close(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
-    ) -> str:
-        """The end of the table, and of its box."""
-        return self.renderToken(tokens, idx, options, env) + "</div>\n"
+    def _rows(
+        self,
+        rows: Sequence[Sequence[Cell]],
+        columns: Sequence[_Column],
+        options: OptionsDict,
+        env: EnvType,
+    ) -> Iterator[str]:
+        for row in rows:
+            yield "<tr>\n"
+            for cell, (tag, plain, long) in zip(row, columns, strict=True):
+                opening = long if _LONG_WORD.search(cell.content) else plain
+                yield f"{opening}{self._text(cell, options, env)}</{tag}>\n"
+            yield "</tr>\n"
 
-    def tr_open(self, *_: object) -> str:
-        """A row."""
-        return "<tr>\n"
-
-    def tr_close(self, *_: object) -> str:
-        """The end of a row."""
-        return "</tr>\n"
+    def _text(self, inline: Token | Cell, options: OptionsDict, env: EnvType) -> str:
+        """What is marked up, or else just text."""
+        if inline.children:
+            return self.renderInline(inline.children, options, env)
+        return escapeHtml(inline.content)
 
     def list_item_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType

@@ -20,15 +20,15 @@ name, and its columns have none.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore, inline, text_join
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from app.documents.errors import DocumentTooLargeError
 from app.documents.models import MARKDOWN, Section
-from app.documents.tables import table
+from app.documents.tables import Cell, table, table_of
 
 MAX_NESTING = 20
 """Levels of lists and quotes, of which an item has one too. It also bounds what a character costs:
@@ -37,6 +37,11 @@ for each `[` the parser looks ahead once per level that may still come."""
 _HEADING = 3
 """The tokens of a heading: where it opens, its text, and where it closes."""
 
+_MARKS = re.compile(r"[\n!&*<\[\\\]_`~]")
+"""What the rules for inline text react to. The parser stops at others, too, for the sake of rules
+that it might have: at each hyphen, colon and `@`."""
+
+_TEXTS = frozenset({"text", "text_special", "image"})
 _CONTAINERS = frozenset({"blockquote_open", "list_item_open"})
 _LINK = re.compile(r"#|https?://|mailto:", re.IGNORECASE)
 _NOT_IN_AN_ID = re.compile(r"[^\w -]")
@@ -88,8 +93,8 @@ def begins_with_title(section: Section) -> bool:
     return section.media_type != MARKDOWN or bool(_opening_title(_parser.parse(section.text)))
 
 
-def plain_text(inline: Token) -> str:
-    """The text of an inline token, without what is marked up in it."""
+def plain_text(inline: Token | Cell) -> str:
+    """The text of an inline token or a cell, without what is marked up in it."""
     if not inline.children:
         return inline.content
     return "".join(
@@ -148,22 +153,36 @@ def _name_headings(tokens: Sequence[Token], ids: dict[str, int]) -> None:
 
 def _parse_inline(state: StateCore) -> None:
     """Parse what may be marked up. Most cells of tables may not, and have no children."""
-    tokens, terminates = state.tokens, state.md.inline.terminator_re.search
-    state.tokens = [
-        token for token in tokens if token.type == "inline" and terminates(token.content)
-    ]
-    inline(state)
-    for token in state.tokens:
-        _read_images(token.children or ())
-    text_join(state)
-    state.tokens = tokens
+    for inline in _inlines(state.tokens):
+        if _MARKS.search(inline.content):
+            children: list[Token] = []
+            state.md.inline.parse(inline.content, state.md, state.env, children)
+            inline.children = list(_joined(children))
 
 
-def _read_images(tokens: Sequence[Token]) -> None:
-    """Put the alternative text, without what is marked up in it, in the place of each image."""
+def _inlines(tokens: Sequence[Token]) -> Iterator[Token | Cell]:
     for token in tokens:
-        if token.type == "image":
-            token.type, token.content = "text", plain_text(token)
+        if token.type == "inline":
+            yield token
+        elif token.type == "table":
+            yield from table_of(token).cells()
+
+
+def _joined(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens with one for each run of text, whether it is as written, escaped or an image's.
+
+    The text of an image is the alternative one, without what is marked up in it.
+    """
+    for is_text, run in groupby(tokens, lambda token: token.type in _TEXTS):
+        if is_text:
+            texts = list(run)
+            texts[0].content = "".join(
+                plain_text(text) if text.type == "image" else text.content for text in texts
+            )
+            texts[0].type = "text"
+            yield texts[0]
+        else:
+            yield from run
 
 
 class _Parser(MarkdownIt):
@@ -177,6 +196,7 @@ class _Parser(MarkdownIt):
         self.disable(["html_block", "html_inline", "text_join"])
         self.block.ruler.at("table", table, {"alt": ["paragraph", "reference"]})
         self.core.ruler.at("inline", _parse_inline)
+        self.inline.terminator_re = _MARKS
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser asks for it by this name
         """Whether the URL may be linked to."""

@@ -1,22 +1,22 @@
-"""Tables as GitHub writes them, in the tokens that formats need: a rule for the parser of Markdown.
+"""Tables as GitHub writes them, each as one token: a rule for the parser of Markdown.
 
 What is a table, and what is in its cells, is as the parser's own rule has it
-(https://github.github.com/gfm/#tables-extension-). That rule looks at every character by
-itself, which is a tenth of what a page costs; where rows leave out too many cells it ends the
-table without a word; it does not say what a head is the head of; and it aligns by a style, which
-may say anything. And a cell is one token here, not three, which is another tenth.
-
-    table_open           class="facts" where the head is empty, and then there is no thead
-    inline, of tag "th"  scope="col" in a head; scope="row" where a row of facts begins
-    inline, of either    class="left", "center" or "right" where the column says so
+(https://github.github.com/gfm/#tables-extension-). That rule makes three tokens of each cell and
+looks at every character by itself, which is a third of what a page costs; where rows leave out too
+many cells it ends the table without a word; it does not say what a head is the head of; and it
+aligns by a style, which may say anything.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import cast
 
 from markdown_it.common.utils import mdTrim
 from markdown_it.parser_block import RuleFuncBlockType
 from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
 
 from app.documents.errors import DocumentTooLargeError
 
@@ -28,9 +28,34 @@ _DELIMITERS = re.compile(r"(?!-[ \t])[-:|][-:| \t]+")
 _DELIMITER = re.compile(r"(?P<left>:-+)|(?P<center>:-+:)|(?P<right>-+:)|-+")
 _SEPARATOR = re.compile(r"(?<!\\)\|")
 
-_Attributes = dict[str, str | int | float]
-_Kind = tuple[str, _Attributes]
-"""Of a column's cells: their tag, and what it says."""
+
+@dataclass(slots=True)
+class Cell:
+    """A cell: its text, and the tokens of that once it is parsed, as an inline token has them."""
+
+    content: str
+    children: list[Token] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows with a cell for each column; without a head, each states a fact that it names first.
+
+    `alignments` are those of the columns: "left", "center", "right", or "" where nothing is said.
+    """
+
+    alignments: Sequence[str]
+    head: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+
+    def cells(self) -> Iterator[Cell]:
+        """All of them, in the order of the text."""
+        return chain(self.head, *self.rows)
+
+
+def table_of(token: Token) -> Table:
+    """What a token of the type "table" holds."""
+    return cast(Table, token.meta["table"])
 
 
 def table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -42,34 +67,23 @@ def table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     text = _text(state, start)
     if start + 1 == end or "|" not in text or state.is_code_block(start):
         return False
-    head, columns = _cells(text), _columns(state, start + 1)
-    if not head or len(head) != len(columns):
+    head, alignments = _cells(text), _alignments(state, start + 1)
+    if not head or len(head) != len(alignments):
         return False
     if silent:
         return True
 
     around, state.parentType = state.parentType, "table"
-    opening = state.push("table_open", "table", 1)
-    if any(head):
-        state.push("thead_open", "thead", 1)
-        _push_row(state, head, [("th", {"scope": "col", **column}) for column in columns])
-        state.push("thead_close", "thead", -1)
-        kinds = [("td", column) for column in columns]
-    else:
-        opening.attrs["class"] = "facts"
-        kinds = [("th", {"scope": "row", **columns[0]})]
-        kinds += [("td", column) for column in columns[1:]]
-
-    line = start + 2
     others = state.md.block.ruler.getRules("blockquote")
+    rows = []
+    line = start + 2
     while line < end and _is_row(state, line, end, others):
-        if line == start + 2:
-            state.push("tbody_open", "tbody", 1)
-        _push_row(state, _filled(state, _cells(_text(state, line)), len(columns)), kinds)
+        cells = _filled(state, _cells(_text(state, line)), len(alignments))
+        rows.append([Cell(text) for text in cells])
         line += 1
-    if line > start + 2:
-        state.push("tbody_close", "tbody", -1)
-    state.push("table_close", "table", -1)
+    token = state.push("table", "table", 0)
+    named = [Cell(text) for text in head] if any(head) else []
+    token.meta["table"] = Table(alignments, named, rows)
     state.parentType, state.line = around, line
     return True
 
@@ -78,8 +92,8 @@ def _text(state: StateBlock, line: int) -> str:
     return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]
 
 
-def _columns(state: StateBlock, line: int) -> list[_Attributes]:
-    """What the line says of each column's cells; nothing if it divides no head from a body."""
+def _alignments(state: StateBlock, line: int) -> list[str]:
+    """What the line says of each column; nothing if it divides no head from a body."""
     text = _text(state, line)
     if (
         state.sCount[line] < state.blkIndent
@@ -87,13 +101,13 @@ def _columns(state: StateBlock, line: int) -> list[_Attributes]:
         or not _DELIMITERS.fullmatch(text)
     ):
         return []
-    columns: list[_Attributes] = []
+    alignments: list[str] = []
     for written in _without_edges(text.rstrip().split("|")):
         delimiter = _DELIMITER.fullmatch(written)
         if delimiter is None:
             return []
-        columns.append({"class": delimiter.lastgroup} if delimiter.lastgroup else {})
-    return columns
+        alignments.append(delimiter.lastgroup or "")
+    return alignments
 
 
 def _is_row(state: StateBlock, line: int, end: int, others: Sequence[RuleFuncBlockType]) -> bool:
@@ -108,6 +122,8 @@ def _is_row(state: StateBlock, line: int, end: int, others: Sequence[RuleFuncBlo
 
 def _cells(text: str) -> list[str]:
     """The cells of a row. A pipe that follows a backslash divides none."""
+    if "\\" not in text:
+        return _without_edges(mdTrim(text).split("|"))
     return [cell.replace(r"\|", "|") for cell in _without_edges(_SEPARATOR.split(mdTrim(text)))]
 
 
@@ -128,11 +144,3 @@ def _filled(state: StateBlock, cells: list[str], columns: int) -> list[str]:
                 "Rows of its tables leave out more cells than can be filled up."
             )
     return (cells + [""] * missing)[:columns]
-
-
-def _push_row(state: StateBlock, cells: Sequence[str], kinds: Sequence[_Kind]) -> None:
-    state.push("tr_open", "tr", 1)
-    for content, (tag, attributes) in zip(cells, kinds, strict=True):
-        cell = state.push("inline", tag, 0)
-        cell.content, cell.attrs = content, {**attributes}
-    state.push("tr_close", "tr", -1)

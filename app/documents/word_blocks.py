@@ -1,8 +1,7 @@
 """Block tokens as paragraphs and tables of Word."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 from docx.document import Document as Word
 from docx.oxml.ns import nsdecls
@@ -12,6 +11,7 @@ from docx.shared import Mm
 from docx.text.paragraph import Paragraph
 from markdown_it.token import Token
 
+from app.documents.tables import table_of
 from app.documents.word_tables import add_table
 from app.documents.word_text import add_text, readable
 
@@ -59,8 +59,8 @@ class Blocks:
                     add_text(self._paragraph(self._style()), next(walk))
                 case "fence" | "code_block":
                     self._paragraph("Code").add_run(readable(token.content.rstrip("\n")))
-                case "table_open":
-                    add_table(self._word, list(_until("table_close", walk)))
+                case "table":
+                    add_table(self._word, table_of(token))
                 case "hr":
                     _rule(self._paragraph("Normal"))
                 case "bullet_list_open":
@@ -104,10 +104,6 @@ class Blocks:
         )
         self._numbering.append(_list(self._last_number, _NUMBERS, begin))
         return self._last_number
-
-
-def _until(end: str, walk: Iterator[Token]) -> Iterator[Token]:
-    return takewhile(lambda token: token.type != end, walk)
 
 
 def _rule(paragraph: Paragraph) -> None:

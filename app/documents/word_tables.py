@@ -1,6 +1,6 @@
 """Tables in Word."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from docx.document import Document as Word
 from docx.enum.text import WD_PARAGRAPH_ALIGNMENT as ALIGN
@@ -8,9 +8,9 @@ from docx.oxml.ns import nsdecls
 from docx.oxml.parser import OxmlElement, parse_xml
 from docx.shared import Length, Mm
 from docx.table import _Cell, _Row
-from markdown_it.token import Token
 
 from app.documents.markdown import plain_text
+from app.documents.tables import Cell, Table
 from app.documents.word_text import add_text, readable
 
 TEXT_WIDTH = Mm(174)
@@ -22,9 +22,9 @@ MOST_COLUMNS = 63
 _ALIGNMENTS = {"left": ALIGN.LEFT, "center": ALIGN.CENTER, "right": ALIGN.RIGHT}
 
 
-def add_table(word: Word, tokens: Sequence[Token]) -> None:
-    """Add the table that the tokens are; a wider one than Word takes as a line for each row."""
-    rows = list(_rows(tokens))
+def add_table(word: Word, written: Table) -> None:
+    """Add a table; a wider one than Word takes as a line for each row."""
+    rows = [written.head, *written.rows] if written.head else written.rows
     if not rows:
         return
     if len(rows[0]) > MOST_COLUMNS:
@@ -37,22 +37,12 @@ def add_table(word: Word, tokens: Sequence[Token]) -> None:
     for column, width in zip(table.columns, widths, strict=True):
         column.width = width
     for made, row in zip(table.rows, rows, strict=True):
-        _fill(made, row, widths)
+        _fill(made, row, widths, written)
     # Without a paragraph between them, Word takes two tables for one.
     word.add_paragraph(style="After Table")
 
 
-def _rows(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    row: list[Token] = []
-    for token in tokens:
-        if token.type == "inline":
-            row.append(token)
-        elif token.type == "tr_close":
-            yield row
-            row = []
-
-
-def _widths(rows: Sequence[Sequence[Token]]) -> list[Length]:
+def _widths(rows: Sequence[Sequence[Cell]]) -> list[Length]:
     """Shares of the page by the longest text of each column, since not every Word measures it.
 
     Longer texts wrap; what is added is for the margins of a cell.
@@ -64,18 +54,20 @@ def _widths(rows: Sequence[Sequence[Token]]) -> list[Length]:
     return [Length(TEXT_WIDTH * share // sum(shares)) for share in shares]
 
 
-def _fill(made: _Row, row: Sequence[Token], widths: Sequence[Length]) -> None:
+def _fill(made: _Row, row: Sequence[Cell], widths: Sequence[Length], written: Table) -> None:
     properties = made._tr.get_or_add_trPr()
     properties.append(OxmlElement("w:cantSplit"))
-    is_head = row[0].attrs.get("scope") == "col"
+    is_head = row is written.head
     if is_head:
         properties.append(OxmlElement("w:tblHeader"))  # on every page
-    for cell, width, written in zip(made.cells, widths, row, strict=True):
+    columns = zip(made.cells, widths, written.alignments, row, strict=True)
+    for i, (cell, width, alignment, text) in enumerate(columns):
         cell.width = width
         paragraph = cell.paragraphs[0]
         paragraph.style = "Table Text"
-        paragraph.alignment = _ALIGNMENTS.get(str(written.attrs.get("class")))
-        add_text(paragraph, written, bold=written.tag == "th")
+        paragraph.alignment = _ALIGNMENTS.get(alignment)
+        names = is_head or (i == 0 and not written.head)
+        add_text(paragraph, text, bold=names)
         if is_head:
             _shade(cell)
 

@@ -9,6 +9,8 @@ from docx.text.paragraph import Paragraph
 from docx.text.run import Run
 from markdown_it.token import Token
 
+from app.documents.tables import Cell
+
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -17,8 +19,8 @@ def readable(text: str) -> str:
     return _NOT_IN_XML.sub("\ufffd", text)
 
 
-def add_text(paragraph: Paragraph, inline: Token, *, bold: bool = False) -> None:
-    """Add the text of an inline token to a paragraph, marked up as it is, and bold throughout."""
+def add_text(paragraph: Paragraph, inline: Token | Cell, *, bold: bool = False) -> None:
+    """Add the text of an inline token or a cell, marked up as it is, and bold throughout."""
     marks = {"strong": int(bold), "em": 0, "s": 0}
     href = ""
     for token in inline.children or [Token("text", "", 0, content=inline.content)]:

@@ -1,20 +1,15 @@
-"""Tables are those of the parser's own rule, in other tokens."""
-
-from collections.abc import Iterator, Sequence
+"""Tables are those of the parser's own rule, in one token."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from app.documents.errors import DocumentTooLargeError
 from app.documents.fragments import as_fragment
 from app.documents.markdown import parse
-from app.documents.tables import MAX_FILLED, table
+from app.documents.tables import MAX_FILLED, Table, table, table_of
 from tests.support.documents import section
-
-_ROWS = frozenset({"thead_open", "thead_close", "tbody_open", "tbody_close"})
 
 _BITS = (
     *("|", "|", "|", "-", "--", ":", "\n", "\n", " ", "\t", "    ", "\u00a0", "\f"),
@@ -24,39 +19,51 @@ _BITS = (
 _written = st.lists(st.sampled_from(_BITS), max_size=40).map("".join)
 
 
-def theirs(text: str) -> list[tuple[str, ...]]:
-    return list(comparable(MarkdownIt("commonmark").enable("table").parse(text)))
+_Comparable = list[tuple[object, ...]]
 
 
-def ours(text: str) -> list[tuple[str, ...]]:
+def theirs(text: str) -> _Comparable:
+    """Kind and text of each token; of a table, the alignments and the text of each row."""
+    comparable: _Comparable = []
+    alignments: list[str] = []
+    rows: list[list[str]] = []
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        match token.type:
+            case "table_open":
+                rows = []
+            case "tr_open":
+                rows.append([])
+                alignments = []
+            case "th_open" | "td_open":
+                alignments.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
+            case "inline" if rows:
+                rows[-1].append(token.content)
+            case "table_close":
+                comparable.append(("table", alignments, rows))
+                rows = []
+            case "thead_open" | "thead_close" | "tbody_open" | "tbody_close":
+                pass
+            case "tr_close" | "th_close" | "td_close":
+                pass
+            case _:
+                comparable.append((token.type, token.content))
+    return comparable
+
+
+def ours(text: str) -> _Comparable:
+    """The same of our rule, with an empty head where there is none."""
     parser = MarkdownIt("commonmark").enable("table")
     parser.block.ruler.at("table", table, {"alt": ["paragraph", "reference"]})
-    return list(comparable(parser.parse(text)))
+    return [
+        written(table_of(token)) if token.type == "table" else (token.type, token.content)
+        for token in parser.parse(text)
+    ]
 
 
-def comparable(tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
-    """Kind, text and alignment of each token, whether or not an empty head was left out.
-
-    Of a cell that is one token as of the parser's three.
-    """
-    for i, token in enumerate(tokens):
-        if token.type == "thead_open":
-            end = next(j for j in range(i, len(tokens)) if tokens[j].type == "thead_close")
-            if not any(cell.content for cell in tokens[i:end]):
-                yield from comparable(tokens[end + 1 :])
-                return
-        if token.type not in _ROWS:
-            style = str(token.attrs.get("style", "")).removeprefix("text-align:")
-            kind = token.type.replace("th_", "td_")
-            aligned = style or str(token.attrs.get("class", "")).removeprefix("facts")
-            if token.tag in {"td", "th"} and kind == "inline":
-                yield from (
-                    ("td_open", "", aligned),
-                    (kind, token.content, ""),
-                    ("td_close", "", ""),
-                )
-            else:
-                yield kind, token.content, aligned
+def written(read: Table) -> tuple[object, ...]:
+    rows = [[cell.content for cell in row] for row in read.rows]
+    head = [cell.content for cell in read.head] or [""] * len(read.alignments)
+    return "table", read.alignments, [head, *rows]
 
 
 @given(text=_written)
@@ -74,24 +81,7 @@ def test_the_same_texts_are_tables_of_the_same_cells(text: str) -> None:
 
 def test_a_row_has_a_cell_for_each_column() -> None:
     assert ours("| a | b |\n|:-:|---|\n| c |") == [
-        ("table_open", "", ""),
-        ("tr_open", "", ""),
-        ("td_open", "", "center"),
-        ("inline", "a", ""),
-        ("td_close", "", ""),
-        ("td_open", "", ""),
-        ("inline", "b", ""),
-        ("td_close", "", ""),
-        ("tr_close", "", ""),
-        ("tr_open", "", ""),
-        ("td_open", "", "center"),
-        ("inline", "c", ""),
-        ("td_close", "", ""),
-        ("td_open", "", ""),
-        ("inline", "", ""),
-        ("td_close", "", ""),
-        ("tr_close", "", ""),
-        ("table_close", "", ""),
+        ("table", ["center", ""], [["a", "b"], ["c", ""]])
     ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.schemas.base import (
     NO_CONTROL_CHARACTERS,
@@ -90,7 +90,15 @@ class RetentionPolicyPut(RetentionPolicy):
 class CleanupRetention(WireModel):
     """What is to be cleaned up: what an earlier answer named, or what may go now."""
 
-    model_config = with_example({"dry_run": False, **_PLAN, "reason": "the yearly cleanup"})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"dry_run": False, **_PLAN, "reason": "the yearly cleanup"},
+            "anyOf": [
+                {"properties": {name: {"type": "null"} for name in _PLAN}},
+                {"required": [*_PLAN], "properties": {n: {"type": "string"} for n in _PLAN}},
+            ],
+        }
+    )
 
     dry_run: bool = Field(True, description="Only say what would be deleted.")
     plan_digest: Sha256 | None = Field(

@@ -26,6 +26,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from app.documents.blocks import block
 from app.documents.errors import DocumentTooLargeError
 from app.documents.models import MARKDOWN, Section
 from app.documents.tables import Cell, table, table_of
@@ -195,6 +196,7 @@ class _Parser(MarkdownIt):
         self.enable(["strikethrough", "table"])
         self.disable(["html_block", "html_inline", "text_join"])
         self.block.ruler.at("table", table, {"alt": ["paragraph", "reference"]})
+        self.block.ruler.before("table", "block", block)
         self.core.ruler.at("inline", _parse_inline)
         self.inline.terminator_re = _MARKS
 

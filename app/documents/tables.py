@@ -2,9 +2,9 @@
 
 What is a table, and what is in its cells, is as the parser's own rule has it
 (https://github.github.com/gfm/#tables-extension-). That rule makes three tokens of each cell and
-looks at every character by itself, which is a third of what a page costs; where rows leave out too
-many cells it ends the table without a word; it does not say what a head is the head of; and it
-aligns by a style, which may say anything.
+looks at every character by itself, which costs a page much; where rows
+leave out too many cells it ends the table without a word; it does not say what a head is the head
+of; and it aligns by a style, which may say anything.
 """
 
 import re

@@ -10,6 +10,7 @@ from app.commands.spec import Command
 from app.db.migrations import migrate
 from app.main import create_app
 from app.settings import Settings
+from tests.support.audit import let_a_minute_pass, seal
 from tests.support.contents import contents
 from tests.support.databases import Database
 from tests.support.examples import ENDLESS, example_requests
@@ -70,6 +71,9 @@ async def test_migrating_again_puts_the_rows_right(
 async def test_what_is_no_command_changes_nothing(populated: Populated) -> None:
     app = create_app(Settings())
     headers = {"Authorization": f"Bearer {populated.keys['admin']}"}
+    # Evidence is given of what is sealed.
+    await let_a_minute_pass(populated.owner)
+    await seal(populated.owner)
     before = await contents(populated.owner)
     answered: set[str] = set()
     asked: set[str] = set()

@@ -1,12 +1,16 @@
 """The README's commands, copied as they stand, against a service as `make run` starts it."""
 
+import asyncio
 import json
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from tests.cli.test_audit_commands import AHEAD, owner_does
 from tests.support.commands import ROOT, environment, hosting
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,6 +21,11 @@ def block(language: str, containing: str) -> str:
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     (found,) = [text for text in blocks if containing in text]
     return str(found)
+
+
+def installed(command: str) -> str:
+    """With the program of these tests in the place of the checkout's."""
+    return command.replace(".venv/bin/factory", f"{shlex.quote(sys.executable)} -m app.cli")
 
 
 def shell(command: str, cwd: Path) -> Any:
@@ -38,6 +47,20 @@ def documents(command: str, cwd: Path) -> list[Any]:
         found.append(document)
         rest = rest[end:].lstrip()
     return found
+
+
+def proves(commands: str, cwd: Path, url: str) -> None:
+    """Each ends with the exit code 0."""
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=cwd,
+        env=environment(FACTORY_DATA_DIR="var", FACTORY_URL=url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_event_is_sent_and_its_product_is_read(tmp_path: Path) -> None:
@@ -67,6 +90,13 @@ def test_an_event_is_sent_and_its_product_is_read(tmp_path: Path) -> None:
         page = (tmp_path / "onboarding.html").read_text("utf-8")
         assert "Amara Okafor" in page
         assert (tmp_path / "onboarding.pdf").read_bytes().startswith(b"%PDF-")
+
+        instance, _, _ = as_shown("onboarding.pdf").partition("\ncurl")
+        check, _, rest = installed(block("sh", "factory check")).partition("\n")
+        proves(check, tmp_path, url)
+        # Which is a finding of its own.
+        asyncio.run(owner_does(tmp_path / "var", AHEAD))
+        proves(f"{variables}{instance}\n{rest}", tmp_path, url)
 
 
 def test_the_first_curl_answers_the_instance_and_then_the_refusal(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from benchmarks.subjects import (
     documents,
     events,
     from_event,
+    governance,
     memory,
     scale,
     sql_function,
@@ -23,6 +24,7 @@ SUBJECTS: Subjects = {
     "documents": documents,
     "delivery": delivery,
     "stream": stream,
+    "governance": governance,
     "template_size": template_size,
     "scale": scale,
 }

@@ -17,8 +17,10 @@ AS $$
         SELECT g.instance_collection_id, l.batch_id, l.actor, l.template_collection_id,
                g.composition_digest, l.data_digest, g.composed_at
           FROM iu_core.iu_collection_template_instance_lineage AS g
-          LEFT JOIN iu_core.iu_auto_instantiate_event_log AS l
-                 ON l.instance_collection_id = g.instance_collection_id
+          -- OFFSET: one by one by their key, for a join is planned to go through the whole log each time.
+          LEFT JOIN LATERAL (
+                    SELECT * FROM iu_core.iu_auto_instantiate_event_log AS e
+                     WHERE e.instance_collection_id = g.instance_collection_id OFFSET 0) AS l ON true
          WHERE g.composed_at > p_after AND g.composed_at <= p_until
         UNION ALL
         SELECT t.instance_collection_id, t.batch_id, t.actor, t.template_collection_id,
@@ -26,8 +28,10 @@ AS $$
           FROM iu_core.iu_instance_tombstone AS t
          WHERE t.composed_at > p_after AND t.composed_at <= p_until
     ), readable AS (
-        -- What somebody has put in the place of a digest must not end the look.
-        SELECT i.*, i.composition_digest || i.data_digest ~ '^[0-9a-f]{128}$' AS is_hex
+        -- What somebody has put in the place of a digest must not end the look. A pattern with a count
+        -- in it takes 20 µs.
+        SELECT i.*, length(i.composition_digest) = 64 AND length(i.data_digest) = 64
+                    AND ltrim(i.composition_digest || i.data_digest, '0123456789abcdef') = '' AS is_hex
           FROM instances AS i
     ), made AS MATERIALIZED (  -- once, and not for each run, however few are expected
         SELECT k.batch_id, k.actor, k.composed_at, sum(k.composed) AS composed,

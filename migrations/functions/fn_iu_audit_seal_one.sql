@@ -1,6 +1,7 @@
 -- grant: owner only
 -- Seals the next thousand rows of the command record that are from before p_until, or what there is of
--- them, as the next segment; answers how many. The caller holds the lock `audit`.
+-- them, as the next segment; answers how many. It ends with the run by which it has a hundred thousand
+-- instances, so that verifying a segment takes seconds. The caller holds the lock `audit`.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_audit_seal_one(p_sealed_by text, p_until timestamptz)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE
@@ -16,11 +17,16 @@ BEGIN
                       ORDER BY r.last_at, r.record_id)
       INTO v_segment.runs, v_segment.first_at, v_segment.last_at, v_segment.last_record_id,
            v_segment.sealed_runs
-      FROM (SELECT d.last_at, d.record_id, iu_core.fn_iu_run_text(d) AS run_text
+      FROM (SELECT d.last_at, d.record_id, iu_core.fn_iu_run_text(d) AS run_text,
+                   sum(CASE jsonb_typeof(d.counts -> 'composed')
+                           WHEN 'number' THEN (d.counts ->> 'composed')::numeric END)
+                       OVER (ORDER BY d.last_at, d.record_id
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS composed_before
               FROM iu_core.fn_iu_audit_unsealed(
                        v_chain.last_at, v_chain.last_record_id, p_until, 1000) AS u
               JOIN iu_core.iu_command_record AS d
-                ON d.subject_id = u.subject_id AND d.record_id = u.record_id) AS r;
+                ON d.subject_id = u.subject_id AND d.record_id = u.record_id) AS r
+     WHERE r.composed_before IS NULL OR r.composed_before < 100000;
     IF v_segment.runs > 0 THEN
         v_segment.segment_no := v_chain.segment_no + 1;
         v_segment.sealed_at := iu_core.fn_iu_now();

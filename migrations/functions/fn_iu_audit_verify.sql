@@ -1,7 +1,7 @@
 -- grant: iu_app
 -- Looks whether the command record is what was sealed, and the instances what it says: one portion of
--- the chain, the p_segments segments behind p_after (0: from the beginning). Call it again with the
--- "after" that it answers, until that is null.
+-- the chain, the p_segments segments behind p_after (0: from the beginning), fewer where they take more than
+-- ten seconds. Call it again with the "after" that it answers, until that is null.
 --   p_head  the digest of a head that was exported, and must still be in the chain; NULL: none
 -- Answers {"status": "ok", "after", "segments", "retired", "runs", "findings": [{"kind", "subject",
 -- "expected", "actual"}], "about_chain", "truncated"}: at most 100 findings, of fn_iu_audit_finding_...: first
@@ -20,6 +20,7 @@ SET search_path = pg_catalog, iu_core, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
+    v_until    constant timestamptz := clock_timestamp() + interval '10 seconds';
     v_segment  iu_core.iu_audit_segment;
     v_after    bigint := p_after;
     v_segments bigint := 0;
@@ -33,7 +34,8 @@ BEGIN
     LOOP
         SELECT s.* INTO v_segment FROM iu_core.iu_audit_segment AS s
          WHERE s.segment_no > v_after ORDER BY s.segment_no LIMIT 1;
-        EXIT WHEN NOT FOUND OR v_segments = p_segments;
+        EXIT WHEN NOT FOUND OR v_segments = p_segments
+               OR v_segments > 0 AND clock_timestamp() > v_until;
         v_after := v_segment.segment_no;
         v_segments := v_segments + 1;
         IF v_segment.retired_at IS NULL THEN

@@ -219,6 +219,27 @@ async def test_a_segment_takes_a_thousand_runs_and_the_next_ones_the_rest(
     assert await found(app_conn) == []
 
 
+async def test_a_segment_ends_with_the_run_by_which_it_has_a_hundred_thousand_instances(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """Verifying one takes seconds then, however many instances each run has composed."""
+    for _ in range(4):
+        await compose(app_conn, Item(template.key))
+    await owner.execute(
+        """UPDATE iu_core.iu_command_record SET counts = jsonb_set(counts, '{composed}', '60000')
+            WHERE command = 'instantiate_from_event'"""
+    )
+    await let_a_minute_pass(owner)
+    await seal(app_conn)
+    composed = await owner.fetch(
+        """SELECT (SELECT count(*) FROM iu_core.iu_command_record AS d
+                    WHERE d.instances_digest IS NOT NULL
+                      AND position(d.record_id::text IN s.sealed_runs) > 0)
+             FROM iu_core.iu_audit_segment AS s ORDER BY s.segment_no"""
+    )
+    assert [count for (count,) in composed] == [2, 2]
+
+
 async def test_a_chain_that_was_never_sealed_says_since_when(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
 ) -> None:

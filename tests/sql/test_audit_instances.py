@@ -276,3 +276,22 @@ async def test_what_runs_composed_is_digested_once_however_they_are_compared(
     ]
     compared = [node["Actual Loops"] for node in found_nodes if node.get("CTE Name") == "made"]
     assert (loops, compared) == ([1], [12])
+
+
+async def test_an_instance_is_looked_up_in_the_log_however_large_that_is(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """A join of the two went through the whole log for each segment."""
+    await compose(app_conn, Item(template.key))
+    async with owner.transaction():
+        await owner.execute("SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off")
+        told = await owner.fetchval(
+            "EXPLAIN (FORMAT JSON) SELECT *"
+            " FROM iu_core.fn_iu_audit_finding_instances('-infinity', 'infinity')"
+        )
+    conditions = [
+        node.get("Index Cond")
+        for node in nodes(json.loads(told)[0]["Plan"])
+        if node.get("Relation Name") == "iu_auto_instantiate_event_log"
+    ]
+    assert conditions == ["(instance_collection_id = g.instance_collection_id)"]

@@ -11,12 +11,14 @@ from app.evidence.members import (
     INSTANCES,
     LIST,
     RUN,
+    MAX_RUNS,
     SIGNED,
     Head,
     head_of,
     heads_in,
     json_of,
     sha256,
+    split_lines,
 )
 
 _ENTRY = 48
@@ -118,7 +120,11 @@ def _check_segment(
     listed = members.get(LIST, b"")
     if run is not None:
         line = f"{sha256(members[RUN])}  {run.get('record_id')}"
-        if line.encode("utf-8", "replace") not in listed.split(b"\n"):
+        try:
+            is_listed = line.encode("utf-8", "replace") in split_lines(listed, MAX_RUNS)
+        except ValueError:
+            is_listed = False  # how many lines there are to be, the head says below
+        if not is_listed:
             findings.add("run_unlisted", f"run {run.get('record_id')}", line, None)
     try:
         head = head_of(members.get(HEAD, b""))

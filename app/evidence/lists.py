@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.evidence.archive import ordered
+from app.evidence.archive import MAX_MEMBERS, ordered
 from app.evidence.findings import Findings
 from app.evidence.members import (
     DSSE,
@@ -18,6 +18,7 @@ from app.evidence.members import (
     lines_of,
     needed,
     sha256,
+    split_lines,
     sums_text,
 )
 from app.evidence.statement import (
@@ -153,7 +154,11 @@ def _fixed(members: Mapping[str, bytes], proven_by: str) -> set[str]:
 
 
 def _sums(text: bytes) -> dict[str, str]:
-    lines = (_SUM.fullmatch(line) for line in text.decode("ascii", "replace").split("\n"))
+    try:
+        texts = split_lines(text, MAX_MEMBERS)
+    except ValueError:
+        return {}  # no list of members has so many, which is named as another one would be
+    lines = (_SUM.fullmatch(line.decode("ascii", "replace")) for line in texts)
     return {line[2]: line[1] for line in lines if line}
 
 

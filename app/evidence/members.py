@@ -37,6 +37,15 @@ PROOFS: Final[Mapping[str, frozenset[str]]] = {
 MAX_JSON: Final = 8 * 1024 * 1024
 """Bytes of a member that is JSON: there is none that has more."""
 
+MAX_PIECES: Final = 10_000
+"""Of a composition."""
+
+MAX_HEADS: Final = 20_000
+"""Of a chain: fn_iu_evidence_audit answers no longer one."""
+
+MAX_RUNS: Final = 1_000
+"""Of a segment."""
+
 HEAD_LINES: Final = 8
 _LINE = re.compile(rb"([1-9][0-9]{0,4})\t([a-z][a-z0-9_-]{0,62})\t([0-9a-f]{64})")
 _HEAD = re.compile(
@@ -140,9 +149,19 @@ def canonical(text: bytes) -> bool:
         return False
 
 
+def split_lines(text: bytes, most: int) -> list[bytes]:
+    """What stands between the line feeds of a text. Raises ValueError for more than `most` of them.
+
+    They are counted first: a line that is empty takes nine times its text in memory.
+    """
+    if text.count(b"\n") > most:
+        raise ValueError(f"more than {most:,} lines")
+    return text.split(b"\n")
+
+
 def lines_of(composition: bytes) -> list[Line]:
     """The lines of a composition. Raises ValueError where they are not as docs/digests.md says."""
-    *texts, rest = composition.split(b"\n")
+    *texts, rest = split_lines(composition, MAX_PIECES)
     lines = [_line(text, number) for number, text in enumerate(texts, start=1)]
     if rest or not lines:
         raise ValueError("its last line has no end")
@@ -151,7 +170,7 @@ def lines_of(composition: bytes) -> list[Line]:
 
 def heads_in(chain: bytes) -> list[bytes]:
     """The heads that follow each other in a text. Raises ValueError where they are cut off."""
-    *lines, rest = chain.split(b"\n")
+    *lines, rest = split_lines(chain, MAX_HEADS * HEAD_LINES)
     if rest or not lines or len(lines) % HEAD_LINES:
         raise ValueError(f"{len(lines)} lines, and not {HEAD_LINES} for each head")
     return [

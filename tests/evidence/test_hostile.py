@@ -156,6 +156,12 @@ HOSTILE: dict[str, Callable[[Members], None]] = {
     "many lines": lambda m: m.update(
         dict.fromkeys(("composition.tsv", "SHA256SUMS", "audit/chain.txt"), b"\n" * 1000000)
     ),
+    **{
+        f"nothing but line feeds in {name}": lambda m, name=name: m.update(  # type: ignore[misc]
+            {name: b"\n" * 60_000_000}
+        )
+        for name in ("audit/chain.txt", "audit/segment.list", "composition.tsv", "SHA256SUMS")
+    },
     "a key of another kind": lambda m: m.update(
         {
             "audit/audit.pub": b"-----BEGIN PUBLIC KEY-----\n"

@@ -9,6 +9,7 @@ from app.evidence.findings import Findings
 from app.evidence.members import canonical, json_of, lines_of, product_text, sha256
 
 _MEDIA_TYPE = re.compile(rb"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OF_ALL = ("instance_collection_id", "template_collection_id", "composed_at", "data_digest")
 
 
@@ -76,6 +77,10 @@ def _check_event(
         *("product_differs", "instance.json product_digest"),
         *(instance.get("product_digest"), sha256(product)),
     )
+    for name in ("event_id", "reference_id"):
+        if not _UUID.fullmatch(str(log.get(name))):
+            # Or the colons between the three could be moved, and the MD5 still come out.
+            findings.add("unreadable", f"log.json {name}", "a UUID", log.get(name))
     text = f"{log.get('event_id')}:{log.get('reference_id')}:{log.get('suffix')}"
     key = hashlib.md5(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     identity = str(instance.get("instance_collection_id")).replace("-", "")

@@ -32,7 +32,8 @@ class Verification:
 def verify(archive: bytes, *, head: str | None = None, key: str | None = None) -> Verification:
     """Look whether every byte of an archive is what it is to be, and every formula comes out.
 
-    `head` is the digest of a head that was kept elsewhere, and must be in the archive's chain;
+    `head` is the digest of a head that was kept elsewhere, and must be in the archive's chain,
+    from a run that knows the instance: without that it proves nothing of it;
     `key` is the public key (PEM) that it must be signed with. Without either, an archive holds that
     somebody has made anew, and signed with a key of their own. Raises ValueError for a `key` that
     is none.
@@ -50,6 +51,9 @@ def verify(archive: bytes, *, head: str | None = None, key: str | None = None) -
         reached = digests_in(members)
         if head not in reached:
             findings.add("head_missing", f"head {head}", "in the chain", f"{len(reached)} others")
+        if proven_by != "run":
+            # Who has the key can say this of any document, in a chain that is whole.
+            findings.add("run_missing", f"head {head}", "a run that knows the instance", proven_by)
     if (place := difference(archive, members)) is not None:
         findings.add("archive_altered", "archive", "as its members are packed", place)
     return Verification(findings.found, _predicate(members, proven_by))

@@ -2,6 +2,7 @@
 is found only with a key, or a head, that was kept elsewhere.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from uuid import UUID
@@ -15,9 +16,11 @@ from app.evidence.verifying import verify
 from app.signing import SigningKey
 from tests.support.evidence import (
     DATA,
+    EVENT,
     INSTANCE,
     OTHER,
     RECORD,
+    REFERENCE,
     Members,
     answer,
     edited,
@@ -158,6 +161,28 @@ def test_who_has_no_key_is_found_by_the_signatures(
     }
 
 
+@pytest.mark.parametrize("proven_by", ["older_than_runs", "run_retired"])
+def test_a_head_does_not_prove_what_only_the_signature_says(
+    archive: bytes, key: SigningKey, proven_by: str
+) -> None:
+    """Who has the key can say of any document that its run was retired."""
+    told = {**answer(), "proven_by": proven_by, "instances": None}
+    run = json.loads(told["run"]) | {"command": "migrate_database", "subject_id": str(UUID(int=0))}
+    if proven_by == "run_retired":
+        told["run"] = None
+    else:
+        told["run"] = json.dumps(run)
+        told["list"] = f"{sha256(told['run'])}  {RECORD}\n"
+        told["chain"] = head(7, 1, sha256(told["list"]), "0" * 64)
+    made = make(told, key)
+    assert verify(made, key=key.public_key).holds
+    kept = sha256(unpack(made)["audit/signed.txt"])
+    (finding,) = verify(made, head=kept, key=key.public_key).findings
+    assert (finding.kind, finding.actual) == ("run_missing", proven_by)
+
+
+MOVED = str(UUID(hashlib.md5(f"{EVENT}:{REFERENCE}:ada:".encode()).hexdigest()))
+
 CHANGES: dict[str, tuple[Callable[[Members], None], set[tuple[str, str]]]] = {
     "another's data": (
         lambda m: m.update({"data.json": DATA.replace("Zoë", "Eve").encode()}),
@@ -180,6 +205,28 @@ CHANGES: dict[str, tuple[Callable[[Members], None], set[tuple[str, str]]]] = {
         {
             ("identity_differs", "instance.json instance_collection_id"),
             ("identity_differs", "log.json idempotency_key"),
+        },
+    ),
+    "an event with a colon moved": (
+        lambda m: m.update(
+            {
+                "instance.json": edited(
+                    m["instance.json"], instance_collection_id=MOVED, instance_key="moved"
+                ),
+                "log.json": edited(
+                    m["log.json"],
+                    event_id=f"{EVENT}:{REFERENCE}",
+                    reference_id="ada",
+                    suffix="",
+                    instance_collection_id=MOVED,
+                    idempotency_key=MOVED.replace("-", ""),
+                ),
+            }
+        ),
+        {
+            ("unreadable", "log.json event_id"),
+            ("unreadable", "log.json reference_id"),
+            ("instances_differ", f"audit/instances.bin instance {MOVED}"),
         },
     ),
     "another actor": (

@@ -65,5 +65,6 @@ AS $$
        AND (i.batch_id IS NOT NULL OR NOT EXISTS (
                SELECT FROM iu_core.iu_command_record AS d
                 WHERE d.subject_id = '00000000-0000-0000-0000-000000000000'
-                  AND d.command = 'migrate_database'))
+                  AND d.command = 'migrate_database'
+                  AND d.last_at >= i.composed_at))
 $$;

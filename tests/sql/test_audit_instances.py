@@ -249,6 +249,48 @@ async def test_a_rollback_whose_runs_were_retired_is_no_finding(
     assert await found(app_conn) == []
 
 
+@pytest.mark.parametrize(
+    ("composed_at", "put_in_at", "kind"),
+    [
+        ("timestamptz '2020-01-01'", "clock_timestamp()", "run_inserted"),
+        ("clock_timestamp()", "timestamptz '2020-01-01'", "instance_unrecorded"),
+    ],
+)
+async def test_no_run_put_in_later_makes_an_instance_older_than_runs(
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    template: Template,
+    composed_at: str,
+    put_in_at: str,
+    kind: str,
+) -> None:
+    await compose(app_conn, Item(template.key), Item(template.key, actor="ops-bot"))
+    await owner.execute("DELETE FROM iu_core.iu_command_record WHERE actor = 'ops-bot'")
+    await owner.execute(LOG + "batch_id = NULL WHERE actor = 'ops-bot'")
+    instance = await owner.fetchval(
+        f"""UPDATE iu_core.iu_collection_template_instance_lineage AS g
+               SET composed_at = {composed_at}
+              FROM iu_core.iu_auto_instantiate_event_log AS l
+             WHERE l.instance_collection_id = g.instance_collection_id AND l.batch_id IS NULL
+            RETURNING g.instance_collection_id"""
+    )
+    run = await owner.fetchval(
+        f"""INSERT INTO iu_core.iu_command_record
+                   (subject_id, first_at, last_at, command, outcome, code, actor, details)
+            SELECT '00000000-0000-0000-0000-000000000000', {put_in_at}, {put_in_at},
+                   'migrate_database', 'done', 'ok', 'iu-core-migration',
+                   jsonb_build_object('instances', o.instances,
+                                      'instances_sha256', o.instances_sha256, 'tombstones', 0)
+              FROM iu_core.fn_iu_audit_older() AS o
+            RETURNING record_id"""
+    )
+    await let_a_minute_pass(owner)
+    await seal(app_conn)
+
+    subjects = {"run_inserted": f"run {run}", "instance_unrecorded": f"instance {instance}"}
+    assert await found(app_conn) == [(kind, subjects[kind])]
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The nodes of a plan."""
     yield plan

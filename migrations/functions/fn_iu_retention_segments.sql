@@ -2,11 +2,13 @@
 -- The segments of the audit chain whose runs are all from before p_cutoff, as far as any may be deleted,
 -- in the order of their numbers, until they have p_most rows together: whole segments only. Those that
 -- are marked as retired and still have rows, too. obstacle: why one is not retired (fn_iu_retention_obstacle);
--- the first thousand of these.
+-- the first thousand of these. composed: how many instances its runs have composed, each of which is looked at;
+-- with a million of them no further segment is named.
 --   p_segments  those that a plan names; NULL: it is being planned
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_segments(
     p_cutoff timestamptz, p_planned_at timestamptz, p_segments bigint[], p_most integer)
-RETURNS TABLE (segment_no bigint, obstacle text, oldest timestamptz, record_ids uuid[])
+RETURNS TABLE (segment_no bigint, obstacle text, oldest timestamptz, record_ids uuid[],
+              composed numeric)
 LANGUAGE plpgsql STABLE
 -- As in fn_iu_audit_verify.
 SET plan_cache_mode = force_custom_plan
@@ -14,6 +16,7 @@ AS $$
 DECLARE
     v_segment iu_core.iu_audit_segment;
     v_rows    bigint := 0;
+    v_looked  numeric := 0;
     v_held    integer := 0;
     v_differ  boolean;
 BEGIN
@@ -22,7 +25,7 @@ BEGIN
          WHERE s.last_at < p_cutoff AND (p_segments IS NULL OR s.segment_no = ANY (p_segments))
          ORDER BY s.segment_no
     LOOP
-        EXIT WHEN v_rows >= p_most OR v_held = 1000;
+        EXIT WHEN v_rows >= p_most OR v_looked >= 1000000 OR v_held = 1000;
         SELECT r.record_ids, r.oldest INTO record_ids, oldest
           FROM iu_core.fn_iu_retention_runs(v_segment) AS r;
         CONTINUE WHEN record_ids IS NULL;
@@ -31,6 +34,13 @@ BEGIN
             v_differ := EXISTS (SELECT FROM iu_core.fn_iu_audit_finding_tombstones());
         END IF;
         segment_no := v_segment.segment_no;
+        SELECT coalesce(sum(CASE jsonb_typeof(d.counts -> 'composed')
+                                WHEN 'number' THEN (d.counts ->> 'composed')::numeric END), 0)
+          INTO composed
+          FROM iu_core.iu_command_record AS d
+         WHERE d.last_at BETWEEN v_segment.first_at AND v_segment.last_at
+           AND d.record_id = ANY (record_ids);
+        v_looked := v_looked + composed;
         obstacle := coalesce(iu_core.fn_iu_retention_obstacle(v_segment, p_planned_at),
                              CASE WHEN v_differ THEN 'verify_finds' END);
         v_rows := v_rows + CASE WHEN obstacle IS NULL THEN cardinality(record_ids) ELSE 0 END;

@@ -17,6 +17,7 @@ DECLARE
     v_more     boolean := false;
     v_segments jsonb;
     v_held     jsonb := '{}';
+    v_looked   numeric;
 BEGIN
     IF NOT p_policy.enabled THEN
         v_ids := '{}';
@@ -32,12 +33,13 @@ BEGIN
                   FROM (SELECT o.obstacle, count(*) AS segments
                           FROM segments AS o
                          WHERE o.obstacle IS NOT NULL
-                         GROUP BY o.obstacle) AS h)
-          INTO v_ids, v_oldest, v_segments, v_held
+                         GROUP BY o.obstacle) AS h),
+               (SELECT sum(c.composed) FROM segments AS c)
+          INTO v_ids, v_oldest, v_segments, v_held, v_looked
           FROM segments AS s
          CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
          WHERE s.obstacle IS NULL;
-        v_more := coalesce(cardinality(v_ids), 0) >= v_most AND EXISTS (
+        v_more := (coalesce(cardinality(v_ids), 0) >= v_most OR v_looked >= 1000000) AND EXISTS (
             SELECT FROM iu_core.iu_audit_segment AS s
              WHERE s.last_at < v_cutoff AND s.segment_no > (v_segments -> -1)::bigint);
     ELSE

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Client
-from app.cli.output import Json, cell, fail, print_json, print_table, say
+from app.cli.output import Json, cell, counted, fail, print_json, print_table, say
 from app.cli.times import time_option
 
 cli = typer.Typer(help="List what commands did, and prove it.", no_args_is_help=True)
@@ -60,7 +60,8 @@ def seal(*, as_json: Json = False) -> None:
     if as_json:
         print_json(document)
         return
-    say(f"{document['runs']} runs are sealed, in {document['segments']} segments.")
+    sealed = counted(document["runs"], "run")
+    say(f"{sealed} sealed, in {counted(document['segments'], 'segment')}.")
     if not document["complete"]:
         say("Somebody is writing still, so not all could be sealed: try again.")
 
@@ -134,7 +135,8 @@ def _print(document: dict[str, Any]) -> None:
         say(f"{unsealed['runs']}{more} runs since {cell(unsealed['since'])} are not sealed yet.")
     if document["holds"]:
         retired = f", {document['retired']} of them retired" if document["retired"] else ""
-        say(f"{document['runs']} runs in {document['segments']} segments{retired}: all hold.")
+        segments = counted(document["segments"], "segment")
+        say(f"{counted(document['runs'], 'run')} in {segments}{retired}: all hold.")
     else:
         fail("The audit log is not what was sealed.")
 

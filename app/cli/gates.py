@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Client, segment
-from app.cli.output import Json, cell, print_json, print_table, say
+from app.cli.output import Json, cell, counted, print_json, print_table, say
 
 cli = typer.Typer(help="Open, lease and close the gates.", no_args_is_help=True)
 
@@ -122,6 +122,5 @@ def _closed(gate: dict[str, Any]) -> str:
     if gate["sealed"]:
         parts.append("sealed")
     if gate["leases_ended"]:
-        ended = gate["leases_ended"]
-        parts.append(f"{ended} lease{'' if ended == 1 else 's'} ended")
+        parts.append(f"{counted(gate['leases_ended'], 'lease')} ended")
     return ", ".join(parts)

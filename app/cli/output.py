@@ -176,6 +176,11 @@ def print_members(document: Mapping[str, Any], *names: str) -> None:
         say(f"{name.replace('_', ' '):<{width + _GAP}}{lines}")
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: "1 lease", "2 leases"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def cell(value: object) -> str:
     """A member's value as people read it."""
     match value:

@@ -8,7 +8,7 @@ import typer
 
 from app.cli.client import Client
 from app.cli.composing import NOT_WHAT_IT_WAS
-from app.cli.output import Json, fail, print_json, print_table, say
+from app.cli.output import Json, cell, fail, print_json, print_table, say
 
 _SNAPSHOTS = "/observability/snapshots"
 _MATRIX = "/observability/regression"
@@ -63,8 +63,8 @@ def regression(
     expect: Annotated[
         list[str] | None,
         typer.Option(
-            help="SURFACE=invariant, SURFACE=+N or SURFACE=any; `*` is every other surface,"
-            " invariant unless said otherwise. Repeatable."
+            help="SURFACE=invariant, SURFACE=+N, SURFACE=-N or SURFACE=any; `*` is every other"
+            " surface, invariant unless said otherwise. Repeatable."
         ),
     ] = None,
     text: Annotated[
@@ -86,10 +86,18 @@ def regression(
         sys.stdout.write(client.text(_MATRIX, f"text/{text}", params=params))
     else:
         print_table(
-            document["surfaces"],
+            [{**change, "delta": _signed(change["delta"])} for change in document["surfaces"]],
             *("surface", "before", "after", "delta", "changed", "expected", "holds"),
         )
+        if document["holds"]:
+            say("Everything is as expected.")
     if not document["holds"]:
         if not as_json:
-            fail("Something is not as expected.")
+            broken = sum(not change["holds"] for change in document["surfaces"])
+            fail(f"{broken} of {len(document['surfaces'])} surfaces are not as expected.")
         raise typer.Exit(NOT_WHAT_IT_WAS)
+
+
+def _signed(delta: int | None) -> str:
+    """A delta as an expectation names it; none where only one snapshot has the surface."""
+    return f"{delta:+}" if delta else cell(delta)

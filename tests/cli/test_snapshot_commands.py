@@ -28,9 +28,9 @@ def test_snapshots_are_taken_listed_and_compared(cli: Cli) -> None:
     assert matrix[0].split() == [
         *("surface", "before", "after", "delta", "changed", "expected", "holds")
     ]
-    assert any(
-        line.split()[0] == "iu_piece_collection" and line.endswith(" yes") for line in matrix
-    )
+    (pieces,) = [line.split() for line in matrix if line.startswith("iu_piece_collection ")]
+    assert pieces[-4:] == ["+1", "yes", "+1", "yes"]
+    assert matrix[-1] == "Everything is as expected."
     assert cli.json("regression", *expected)["before"]["snapshot_id"] == before
     text = cli("regression", *expected, "--format", "markdown").out
     assert text.startswith("# Regression\n")
@@ -43,7 +43,8 @@ def test_a_regression_ends_with_what_it_found(cli: Cli) -> None:
     cli("instantiate", "tpl:wf:onboarding/v2")
     cli("snapshot", "--reason", "after")
     done = cli("regression", code=6)
-    assert done.err == "Something is not as expected.\n"
+    assert "iu_piece_collection" in done.out
+    assert done.err == f"5 of {len(done.out.splitlines()) - 1} surfaces are not as expected.\n"
     assert cli.json("regression", code=6)["holds"] is False
     assert cli("regression", "--expect", "*=any").err == ""
 

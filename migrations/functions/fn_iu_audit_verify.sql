@@ -49,9 +49,12 @@ BEGIN
         SELECT jsonb_agg(to_jsonb(f)) INTO v_found
           FROM (SELECT * FROM iu_core.fn_iu_audit_finding_runs(v_after)
                 UNION ALL
+                -- Whether it is retired is asked by the statement that looks for its runs: a cleanup
+                -- may have ended since the segment was read.
                 SELECT i.* FROM iu_core.fn_iu_audit_finding_instances(
                                     iu_core.fn_iu_audit_after(v_segment), v_segment.last_at) AS i
-                 WHERE v_segment.retired_at IS NULL
+                 WHERE EXISTS (SELECT FROM iu_core.iu_audit_segment AS s
+                                WHERE s.segment_no = v_after AND s.retired_at IS NULL)
                 LIMIT 101) AS f;
         v_findings := v_findings || coalesce(v_found, '[]');
         EXIT WHEN jsonb_array_length(v_chain || v_findings) > 100;

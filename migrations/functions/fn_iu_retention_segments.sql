@@ -2,8 +2,8 @@
 -- The segments of the audit chain whose runs are all from before p_cutoff, as far as any may be deleted,
 -- in the order of their numbers, until they have p_most rows together: whole segments only. Those that
 -- are marked as retired and still have rows, too. obstacle: why one is not retired (fn_iu_retention_obstacle);
--- the first thousand of these. composed: how many instances its runs have composed, each of which is looked at;
--- with a million of them no further segment is named.
+-- the first thousand of these. composed: how many instances its runs have composed, each of which is looked at where
+-- nothing else stands against it; with a million of them no further segment is named.
 --   p_segments  those that a plan names; NULL: it is being planned
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_segments(
     p_cutoff timestamptz, p_planned_at timestamptz, p_segments bigint[], p_most integer)
@@ -40,9 +40,11 @@ BEGIN
           FROM iu_core.iu_command_record AS d
          WHERE d.last_at BETWEEN v_segment.first_at AND v_segment.last_at
            AND d.record_id = ANY (record_ids);
-        v_looked := v_looked + composed;
         obstacle := coalesce(iu_core.fn_iu_retention_obstacle(v_segment, p_planned_at),
                              CASE WHEN v_differ THEN 'verify_finds' END);
+        IF obstacle IS NULL OR obstacle = 'verify_finds' THEN
+            v_looked := v_looked + composed;
+        END IF;
         v_rows := v_rows + CASE WHEN obstacle IS NULL THEN cardinality(record_ids) ELSE 0 END;
         v_held := v_held + (obstacle IS NOT NULL)::integer;
         RETURN NEXT;

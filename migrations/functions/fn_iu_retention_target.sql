@@ -34,7 +34,8 @@ BEGIN
                           FROM segments AS o
                          WHERE o.obstacle IS NOT NULL
                          GROUP BY o.obstacle) AS h),
-               (SELECT sum(c.composed) FROM segments AS c)
+               (SELECT sum(c.composed) FROM segments AS c
+                 WHERE c.obstacle IS NULL OR c.obstacle = 'verify_finds')
           INTO v_ids, v_oldest, v_segments, v_held, v_looked
           FROM segments AS s
          CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)

@@ -301,3 +301,26 @@ async def test_sealing_waits_for_what_retires_and_goes_on(
         await transaction.commit()
         assert (await late.result())["status"] == "ok"
     assert await found(owner) == []
+
+
+async def test_what_is_verified_while_it_is_retired_is_not_found_to_be_wrong(
+    owner: asyncpg.Connection,
+    app_conn: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    template: Template,
+) -> None:
+    """The segment is read before the cleanup is over, and its instances are looked at after."""
+    await compose(owner, Item(template.key))
+    await seal_and_export(owner, 2)
+    await set_clock(owner, YEARS)
+    transaction = owner.transaction()
+    await transaction.start()
+    assert (await cleanup(owner))["segments_retired"] == [1]
+    # What verifying looks at last of a segment: it waits between its statements.
+    await owner.execute(
+        "LOCK TABLE iu_core.iu_collection_template_instance_lineage IN ACCESS EXCLUSIVE MODE"
+    )
+    async with racing(observer, app_conn, found(app_conn)) as verifying:
+        await verifying.blocked(by=owner)
+        await transaction.commit()
+        assert await verifying.result() == []

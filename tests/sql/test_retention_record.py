@@ -154,6 +154,20 @@ async def test_a_segment_in_which_verifying_finds_something_is_not_retired(
     assert await found(app_conn) == before
 
 
+async def test_no_more_segments_are_looked_at_than_have_composed_a_million_instances(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """Each instance is looked at, and planning is one call."""
+    for minutes in (2, 4, 6):
+        await a_segment(owner, template, minutes)
+    await owner.execute(
+        """UPDATE iu_core.iu_command_record SET counts = jsonb_set(counts, '{composed}', '300000')
+            WHERE command = 'instantiate_from_event'"""
+    )
+    await set_clock(owner, YEARS)
+    assert held(await dry_run(app_conn)) == {"verify_finds": 2}
+
+
 async def test_tombstones_stay_and_a_false_one_keeps_the_record(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
 ) -> None:

@@ -1,7 +1,6 @@
 """`factory deliver`: sends what may leave, beside the service or on another machine."""
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,8 +10,6 @@ from app.settings import get_settings
 from app.stopping import Stopped, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.hosting import Host
 
 
@@ -27,14 +24,14 @@ def deliver(*, as_json: Json = False) -> None:
 
     try:
         with hosting(get_settings()) as host:
-            run(_deliver(host, partial(_greet, as_json=as_json)))
+            run(_deliver(host, as_json=as_json))
     except Stopped:
         # It sent until somebody had enough: that is how it is meant to end.
         if not as_json:
             say("Stopped.")
 
 
-async def _deliver(host: "Host", greet: "Callable[[], None]") -> None:
+async def _deliver(host: "Host", *, as_json: bool) -> None:
     from app.db.engine import Database
     from app.metrics import Metrics
     from app.observability import configure_logging
@@ -52,8 +49,12 @@ async def _deliver(host: "Host", greet: "Callable[[], None]") -> None:
             allow=settings.delivery_allow,
             source=settings.delivery_source,
         ):
-            greet()
-            await asyncio.Event().wait()
+            _greet(as_json=as_json)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                if not as_json:
+                    say("Stopping: what is on the wire is waited for.")
     finally:
         await database.close()
 

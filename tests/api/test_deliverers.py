@@ -191,6 +191,7 @@ async def test_one_that_is_stopped_ends_what_is_on_the_wire(
         async with asyncio.timeout(DEADLINE):
             await receiver.arrived.wait()
         program.process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(program.says, "Stopping: what is on the wire is waited for.")
         await facts(owner, template)
         receiver.lets_go.set()
         assert await asyncio.to_thread(program.wait) == 0

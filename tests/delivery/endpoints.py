@@ -101,10 +101,10 @@ class Endpoint:
         return f"{self.scheme}://{host}:{self.port}/in?token=hidden"
 
     async def until(self, *, visits: int | None = None, open: int | None = None) -> None:  # noqa: A002
-        """Wait until there were so many connections, and until so many are open."""
+        """Wait until there were so many connections at least, and until so many are open."""
         async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(
-                lambda: visits in {None, self.visits} and open in {None, self._open}
+                lambda: (visits or 0) <= self.visits and open in {None, self._open}
             )
 
     async def count(self, *, visits: int = 0, open: int = 0) -> None:  # noqa: A002

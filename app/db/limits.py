@@ -38,6 +38,9 @@ COALESCED = Limits(statement_ms=5_000, lock_ms=200)
 BULK = Limits(statement_ms=60_000, lock_ms=2_000)
 """An atomic bulk, a rollback, an integrity check."""
 
+IN_TURN = Limits(statement_ms=60_000, lock_ms=30_000)
+"""A portion of a cleanup, or a policy: one waits for another that takes a bulk's time."""
+
 DRAIN = Limits(statement_ms=60_000, lock_ms=0)
 """Waiting for whoever was admitted before a gate closed."""
 

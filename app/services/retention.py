@@ -5,7 +5,7 @@ from typing import Any
 from app.db import retention as db
 from app.db.accountable import Accountable
 from app.db.engine import Database, Transaction
-from app.db.limits import BULK
+from app.db.limits import IN_TURN
 from app.db.rows import Row
 from app.paging import Keyset
 from app.refusals.from_database import refusal_from_status
@@ -53,7 +53,7 @@ async def put_policy(
         was_put = answer["status"] == "ok"
         return answer, await db.policy(tx, target) if was_put else None
 
-    answer, row = await database.run(work, limits=BULK, repeatable=True)
+    answer, row = await database.run(work, limits=IN_TURN, repeatable=True)
     if row is None:
         raise refusal_from_status(answer)
     return RetentionPolicyPut(**_policy(row), changed=answer["changed"])
@@ -74,7 +74,7 @@ async def cleanup(database: Database, caller: Caller, order: CleanupRetention) -
 
     # By its plan a second run finds what the first was answered; without one it would plan anew.
     repeatable = order.dry_run or plan is not None
-    answer = await database.run(work, limits=BULK, repeatable=repeatable)
+    answer = await database.run(work, limits=IN_TURN, repeatable=repeatable)
     if answer["status"] != "ok":
         raise refusal_from_status(answer)
     return RetentionCleanup(**{name: answer[name] for name in RetentionCleanup.model_fields})

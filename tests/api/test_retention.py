@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.gates import LIVE, lease, open_gate, set_clock
 from tests.support.http import Service, problem
-from tests.support.retention import GATE, YEARS, count, set_limits
+from tests.support.interleaving import wait_until
+from tests.support.retention import GATE, YEARS, count, rows, set_limits
+from tests.support.retention import cleanup as clean_up
 
 DAYS = {
     "command_record": 730,
@@ -245,3 +247,44 @@ async def test_an_actor_that_the_key_may_not_use_is_refused(service: Service) ->
     ):
         answer = await service.admin.request(method, path, json={**order, "actor": "ops-anna"})
         assert (answer.status_code, answer.json()["code"]) == (403, "actor_not_allowed")
+
+
+@pytest.mark.parametrize("what", ["a cleanup", "a policy"])
+async def test_whoever_comes_second_waits_as_long_as_a_large_call_takes(
+    what: str,
+    service: Service,
+    owner: asyncpg.Connection,
+    observer: asyncpg.Connection,
+    leases: None,
+) -> None:
+    """Longer than an ordinary call waits for a lock: a large plan is made within its call."""
+    plan = plan_of(await cleanup(service.admin))
+    order = {"dry_run": False, **plan, "reason": "x"}
+    transaction = owner.transaction()
+    await transaction.start()
+    assert rows(await clean_up(owner, plan)) == {"ended_leases": 2}
+    if what == "a cleanup":
+        late = asyncio.create_task(service.admin.post("/retention/cleanup", json=order))
+    else:
+        policy = {"keep_days": 400, "reason": "x"}
+        late = asyncio.create_task(
+            service.admin.put("/retention/policies/ended_leases", json=policy)
+        )
+
+    async def waits_for_long() -> bool:
+        assert not late.done(), late.result().text
+        waits: bool = await observer.fetchval(
+            """SELECT EXISTS (SELECT FROM pg_locks
+                               WHERE NOT granted
+                                 AND clock_timestamp() - waitstart > interval '2.5 seconds')"""
+        )
+        return waits
+
+    await wait_until(waits_for_long, "it waits")
+    await transaction.commit()
+    answer = await late
+    assert answer.status_code == 200, answer.text
+    if what == "a cleanup":
+        (taken,) = [t for t in answer.json()["targets"] if t["target"] == "ended_leases"]
+        assert (taken["rows_gone"], taken["rows_deleted"]) == (2, 1)
+        assert answer.json()["begun_by"] == "ops-anna"

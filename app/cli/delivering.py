@@ -48,11 +48,12 @@ async def _deliver(host: "Host", *, as_json: bool) -> None:
             Metrics(),
             allow=settings.delivery_allow,
             source=settings.delivery_source,
-        ):
+        ) as deliverer:
             _greet(as_json=as_json)
             try:
                 await asyncio.Event().wait()
             finally:
+                await deliverer.stop()
                 if not as_json:
                     say("Stopping: what is on the wire is waited for.")
     finally:

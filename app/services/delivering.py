@@ -75,7 +75,7 @@ class Deliverer:
         self._something_ended = asyncio.Event()
         self._room_again = asyncio.Event()
         self._is_winding_up = False
-        self._is_claiming = True
+        self._claims_no_more = asyncio.Event()
 
     async def run(self) -> None:
         """Send until `stop`; what is on the wire then is sent to its end, and written down."""
@@ -83,17 +83,18 @@ class Deliverer:
             both.create_task(self._finish())
             both.create_task(self._claim())
 
-    def stop(self) -> None:
-        """Claim no more. What is being claimed is sent: the database has it as begun."""
+    async def stop(self) -> None:
+        """Claim no more from the answer on. What is being claimed is sent: it has begun."""
         self._is_winding_up = True
         self._room_again.set()
         self._something_ended.set()
+        await self._claims_no_more.wait()
 
     async def _claim(self) -> None:
         try:
             await self._claim_on()
         finally:
-            self._is_claiming = False
+            self._claims_no_more.set()
             self._something_ended.set()
 
     async def _claim_on(self) -> None:
@@ -120,7 +121,7 @@ class Deliverer:
             )
         except Exception as error:  # noqa: BLE001 - it goes on when the database does
             log.warning("delivery_cannot_claim", error=repr(error))
-            await asyncio.sleep(TROUBLE_S)
+            await self._wait_for_room(TROUBLE_S)
             return []
 
     def _taken(self) -> Mapping[UUID, int]:
@@ -187,7 +188,7 @@ class Deliverer:
         return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
     async def _finish(self) -> None:
-        while self._on_the_wire or self._ended or self._is_claiming or not self._is_winding_up:
+        while self._on_the_wire or self._ended or not self._claims_no_more.is_set():
             self._something_ended.clear()
             if self._ended:
                 await self._write_down()
@@ -221,7 +222,7 @@ class Deliverer:
 @asynccontextmanager
 async def delivering(
     database: Database, metrics: Metrics, *, allow: str, source: str
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Deliverer]:
     """Send what may leave while the block runs; at its end, what is on the wire is sent to its end.
 
     `allow` are the networks that the guard lets through, as in the setting.
@@ -231,9 +232,9 @@ async def delivering(
     deliverer = Deliverer(database, sender, metrics, source)
     working = asyncio.create_task(deliverer.run())
     try:
-        yield
+        yield deliverer
     finally:
-        deliverer.stop()
+        await deliverer.stop()
         await working
         await sender.close()
 

@@ -3,7 +3,8 @@
 Takes pyproject.toml and requirements-*.in, answers with requirements.txt (what the program
 needs), requirements-dev.txt (that, and what tests and checks need), requirements-bench.txt
 (that, and what the program is compared with), requirements-build.txt (what builds the
-wheel) and requirements-servers.txt (other releases of PostgreSQL). Pins stay as they are unless
+wheel), requirements-pip.txt (what installs all of them) and requirements-servers.txt (other
+releases of PostgreSQL). Pins stay as they are unless
 they no longer fit; `make lock ARGS=--upgrade` moves them to the newest versions. Refuses, and
 leaves the old file, when the result would name a registry, a path of this machine or a file
 without a hash. Why it is done so: docs/decisions/0001.
@@ -33,6 +34,7 @@ LOCKS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
         "requirements-dev.txt",
     ),
     ("requirements-build.txt", ("requirements-build.in",), "requirements-dev.txt"),
+    ("requirements-pip.txt", ("requirements-pip.in",), None),
     ("requirements-servers.txt", ("requirements-servers.in",), None),
 )
 

@@ -76,7 +76,7 @@ find_interpreter() {
 fingerprint() {
     printf '%s\n' "$(pwd -P)" "$(.venv/bin/python -c 'import sys; print(sys.version)')"
     cksum pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt \
-        requirements-bench.txt
+        requirements-bench.txt requirements-pip.txt
 }
 
 # The environment is there, of the version asked for, and pip in it runs.
@@ -127,6 +127,7 @@ install() { # kind
     fi
     echo "Installing what $lock pins into .venv (once; a minute or so)"
     rm -f "$stamp"
+    pip_install --require-hashes --only-binary :all: -r requirements-pip.txt
     pip_install --require-hashes --only-binary :all: -r "$lock" -r requirements-build.txt
     pip_install --no-deps --no-build-isolation --editable .
     { echo "$1" && fingerprint; } >"$stamp.new"

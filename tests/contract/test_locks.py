@@ -75,6 +75,7 @@ def test_the_locks_satisfy_what_is_asked_for() -> None:
         "requirements-dev.txt": requirements_of("requirements-dev.in"),
         "requirements-bench.txt": requirements_of("requirements-bench.in"),
         "requirements-build.txt": requirements_of("requirements-build.in"),
+        "requirements-pip.txt": requirements_of("requirements-pip.in"),
         "requirements-servers.txt": requirements_of("requirements-servers.in"),
     }
     missing = [

@@ -35,6 +35,7 @@ from app.db.migrations import (
 )
 from app.db.startup_check import startup_check
 from app.errors import StartupError
+from app.garbage import collect_seldom
 from app.http.last_resort import tell_stopping
 from app.http.protocol import ProblemProtocol
 from app.main import create_app
@@ -52,10 +53,6 @@ SHUTDOWN_S = 10
 
 LONGEST_SHUTDOWN_S = 15
 """Seconds after which a service is cut short: a transaction may go on without its request."""
-
-GARBAGE_AFTER = 20_000
-"""How many more objects there have to be than were left the last time, before it is looked for
-garbage among them. Requests leave next to none, but each wave of them is more than Python's 700."""
 
 _DURABLE: Mapping[str, str] = MappingProxyType({})
 _BACKLOG = 2048
@@ -280,7 +277,7 @@ async def served(
         # What is there by now stays. Looking through it for garbage would stop everything for a
         # tenth of a second, again and again.
         gc.freeze()
-        gc.set_threshold(GARBAGE_AFTER)
+        collect_seldom()
         yield _url(settings, listener), serving
     finally:
         await server.end(serving)

@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
+from app.garbage import collect_seldom
 from app.observability import configure_logging
 from tests.support.commands import Programs
 from tests.support.databases import (
@@ -77,6 +78,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+        collect_seldom()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,5 +1,6 @@
 """Each command of the catalogue leaves a run, and the run itself tells what it was about."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,7 +103,10 @@ def called(node: ast.FuncCall) -> str:
     return str(node.funcname[-1].sval)
 
 
-CALLS = {name: {called(call) for call in calls(file)} for name, file in FUNCTIONS.items()}
+@functools.cache
+def calls_of(name: str) -> set[str]:
+    """What a function calls."""
+    return {called(call) for call in calls(FUNCTIONS[name])}
 
 
 def reached(names: tuple[str, ...]) -> set[str]:
@@ -111,9 +115,9 @@ def reached(names: tuple[str, ...]) -> set[str]:
     waiting = [*names]
     while waiting:
         name = waiting.pop()
-        if name in CALLS and name not in found:
+        if name in FUNCTIONS and name not in found:
             found.add(name)
-            waiting += CALLS[name]
+            waiting += calls_of(name)
     return found
 
 

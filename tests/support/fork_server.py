@@ -27,6 +27,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from app.garbage import collect_seldom
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -203,6 +205,7 @@ MODULES = (
 )
 
 if __name__ == "__main__":
+    collect_seldom()
     for module in MODULES:
         importlib.import_module(module)
     gc.freeze()

@@ -17,7 +17,10 @@ DECLARE
     v_leases  uuid[];
     v_details jsonb := '{}';
 BEGIN
-    IF p_part.pays THEN
+    -- Of one item without a query, which would cost as much as its row.
+    IF p_part.pays AND p_part.items = 1 THEN
+        v_leases := p_items[p_part.first].lease_ids;
+    ELSIF p_part.pays THEN
         SELECT array_agg(DISTINCT l.lease_id) INTO v_leases
           FROM unnest(p_items) AS i, unnest(i.lease_ids) AS l(lease_id)
          WHERE i.claimed AND i.actor = p_part.actor;

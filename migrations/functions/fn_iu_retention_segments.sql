@@ -2,13 +2,13 @@
 -- The segments of the audit chain whose runs are all from before p_cutoff, as far as any may be deleted,
 -- in the order of their numbers, until they have p_most rows together: whole segments only. Those that
 -- are marked as retired and still have rows, too. obstacle: why one is not retired (fn_iu_retention_obstacle);
--- the first thousand of these. composed: how many instances its runs have composed, each of which is looked at where
--- nothing else stands against it; with a million of them no further segment is named.
+-- the first thousand of these. looked_at: how many instances were looked at for it, which are those that its
+-- runs have composed; with a million of them no further segment is named.
 --   p_segments  those that a plan names; NULL: it is being planned
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_segments(
     p_cutoff timestamptz, p_planned_at timestamptz, p_segments bigint[], p_most integer)
 RETURNS TABLE (segment_no bigint, obstacle text, oldest timestamptz, record_ids uuid[],
-              composed numeric)
+              looked_at numeric)
 LANGUAGE plpgsql STABLE
 -- As in fn_iu_audit_verify.
 SET plan_cache_mode = force_custom_plan
@@ -34,17 +34,22 @@ BEGIN
             v_differ := EXISTS (SELECT FROM iu_core.fn_iu_audit_finding_tombstones());
         END IF;
         segment_no := v_segment.segment_no;
-        SELECT coalesce(sum(CASE jsonb_typeof(d.counts -> 'composed')
-                                WHEN 'number' THEN (d.counts ->> 'composed')::numeric END), 0)
-          INTO composed
-          FROM iu_core.iu_command_record AS d
-         WHERE d.last_at BETWEEN v_segment.first_at AND v_segment.last_at
-           AND d.record_id = ANY (record_ids);
-        obstacle := coalesce(iu_core.fn_iu_retention_obstacle(v_segment, p_planned_at),
-                             CASE WHEN v_differ THEN 'verify_finds' END);
-        IF obstacle IS NULL OR obstacle = 'verify_finds' THEN
-            v_looked := v_looked + composed;
+        looked_at := 0;
+        -- What stands against all of them is not looked for in each.
+        IF v_differ AND v_segment.exported_at <= p_planned_at THEN
+            obstacle := 'verify_finds';
+        ELSE
+            obstacle := iu_core.fn_iu_retention_obstacle(v_segment, p_planned_at);
+            IF obstacle IS NULL OR obstacle = 'verify_finds' THEN
+                SELECT coalesce(sum(CASE jsonb_typeof(d.counts -> 'composed')
+                                        WHEN 'number' THEN (d.counts ->> 'composed')::numeric END), 0)
+                  INTO looked_at
+                  FROM iu_core.iu_command_record AS d
+                 WHERE d.last_at BETWEEN v_segment.first_at AND v_segment.last_at
+                   AND d.record_id = ANY (record_ids);
+            END IF;
         END IF;
+        v_looked := v_looked + looked_at;
         v_rows := v_rows + CASE WHEN obstacle IS NULL THEN cardinality(record_ids) ELSE 0 END;
         v_held := v_held + (obstacle IS NOT NULL)::integer;
         RETURN NEXT;

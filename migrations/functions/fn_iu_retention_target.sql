@@ -34,8 +34,7 @@ BEGIN
                           FROM segments AS o
                          WHERE o.obstacle IS NOT NULL
                          GROUP BY o.obstacle) AS h),
-               (SELECT sum(c.composed) FROM segments AS c
-                 WHERE c.obstacle IS NULL OR c.obstacle = 'verify_finds')
+               (SELECT sum(c.looked_at) FROM segments AS c)
           INTO v_ids, v_oldest, v_segments, v_held, v_looked
           FROM segments AS s
          CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)

@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION iu_core.fn_iu_took_us()
 RETURNS bigint
 LANGUAGE sql VOLATILE
 AS $$
-    -- A clock that is set back meanwhile makes it no less than nothing.
-    SELECT greatest(0, 1000000 * extract(
-               epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()))::bigint
+    -- A clock that is set back meanwhile makes it no less than nothing. date_part, since extract answers
+    -- a numeric, which takes longer than all the rest.
+    SELECT greatest(0, 1000000 * date_part(
+               'epoch', pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()))::bigint
 $$;

@@ -166,6 +166,17 @@ async def test_no_more_segments_are_looked_at_than_have_composed_a_million_insta
     )
     await set_clock(owner, YEARS)
     assert held(await dry_run(app_conn)) == {"verify_finds": 2}
+    # What stands against all of them is told of each, and no instance is looked at for it.
+    await owner.execute(
+        """INSERT INTO iu_core.iu_instance_tombstone
+                  (instance_collection_id, rollback_operation_id, event_id, reference_id,
+                   template_collection_id, composed_at, rolled_back_at, event_type, suffix, actor,
+                   data_digest, composition_digest, rolled_back_by, reason)
+           SELECT l.instance_collection_id, gen_random_uuid(), l.event_id, l.reference_id,
+                  l.template_collection_id, now(), now(), '', '', '', '', '', '', ''
+             FROM iu_core.iu_auto_instantiate_event_log AS l LIMIT 1"""
+    )
+    assert held(await dry_run(app_conn)) == {"verify_finds": 3}
 
 
 async def test_tombstones_stay_and_a_false_one_keeps_the_record(

@@ -19,6 +19,8 @@ from tests.support.templates import Template, make_template
 
 __all__ = ["receiver"]
 
+pytestmark = pytest.mark.usefixtures("forks")
+
 
 @pytest.fixture
 async def template(owner: asyncpg.Connection, receiver: Receiver) -> Template:

@@ -1,5 +1,6 @@
 """A small tree and an empty database for the runner, and a look into its catalogue."""
 
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,14 +8,27 @@ import asyncpg
 import pytest
 
 from app.db.embedded import EmbeddedPostgres
+from app.db.migrations import migrate
 from tests.support.databases import (
     SERVER_OPTIONS,
     Database,
     Server,
     bootstrapped_database,
+    clone,
+    cloned_database,
+    drop_database,
     superuser_of,
 )
+from tests.support.once import once
+from tests.support.release_dump import restored_database
 from tests.support.trees import Tree
+
+DUMPS = {
+    path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
+    for path in sorted((Path(__file__).parent / "dumps").glob("*.sql.gz"))
+}
+each_release = pytest.mark.parametrize("release", DUMPS)
+"""Runs a test on what each earlier release has filled: the fixture `earlier`, or `brought`."""
 
 
 @pytest.fixture
@@ -68,3 +82,28 @@ async def database_apart(server_apart: Server) -> AsyncIterator[Database]:
         bootstrapped_database(server_apart, superuser) as bare,
     ):
         yield bare
+
+
+@pytest.fixture
+async def earlier(
+    release: str, server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> AsyncIterator[Database]:
+    """A database that an earlier release has filled, restored as an operator would."""
+    async with restored_database(server, maintenance, DUMPS[release]) as restored:
+        yield restored
+
+
+@pytest.fixture
+async def brought(
+    release: str, server: Server, maintenance: asyncpg.Connection, migrated_template: None
+) -> AsyncIterator[Database]:
+    """The same, brought to this release once in the run; a copy of it for this test alone."""
+    name = f"brought_{release}"
+    with once(server.run_dir / name) as missing:
+        if missing:
+            await drop_database(maintenance, name)  # what a worker left that failed half way
+            async with restored_database(server, maintenance, DUMPS[release]) as restored:
+                await migrate(restored.owner_url)
+                await clone(maintenance, name, restored.name)
+    async with cloned_database(server, maintenance, name) as database:
+        yield database

@@ -4,27 +4,17 @@ The dumps are made by `python -m tests.support.release_dump`, each by the releas
 after: the last revision that it knew.
 """
 
-import gzip
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 
 from app.db.migrations import migrate
 from app.db.startup_check import startup_check
+from tests.migrations.conftest import DUMPS, each_release
 from tests.support.audit import found
 from tests.support.composing import Item, compose
-from tests.support.databases import (
-    Database,
-    Server,
-    catalog_dump,
-    open_connection,
-)
-from tests.support.release_dump import restored_database
-
-DUMPS = sorted((Path(__file__).parent / "dumps").glob("*.sql.gz"))
+from tests.support.databases import Database, catalog_dump, open_connection
 
 # What was composed, and what was rolled back, as it was asked for.
 KNOWN = """
@@ -48,19 +38,6 @@ TABLES = """
 """
 
 
-@pytest.fixture(params=DUMPS, ids=[dump.name for dump in DUMPS])
-async def earlier(
-    request: pytest.FixtureRequest,
-    server: Server,
-    maintenance: asyncpg.Connection,
-    migrated_template: None,
-) -> AsyncIterator[Database]:
-    """A database that an earlier release has filled, restored as an operator would."""
-    dump = gzip.decompress(request.param.read_bytes())
-    async with restored_database(server, maintenance, dump) as database:
-        yield database
-
-
 async def rows(owner: asyncpg.Connection) -> dict[str, int]:
     """How many rows each table has."""
     return {
@@ -73,6 +50,7 @@ def test_there_is_a_dump() -> None:
     assert DUMPS
 
 
+@each_release
 async def test_its_keys_still_replay_and_its_digests_still_verify(earlier: Database) -> None:
     owner = await open_connection(earlier, "owner")
     before = await rows(owner)
@@ -136,11 +114,11 @@ GONE = [
 
 
 @pytest.mark.parametrize("change", GONE)
+@each_release
 async def test_what_it_composed_can_t_be_changed_unseen_from_then_on(
-    earlier: Database, change: str
+    brought: Database, change: str
 ) -> None:
-    owner = await open_connection(earlier, "owner")
-    await migrate(earlier.owner_url)
+    owner = await open_connection(brought, "owner")
     run = await owner.fetchval(
         "SELECT record_id FROM iu_core.iu_command_record WHERE last_at ="
         " (SELECT max(last_at) FROM iu_core.iu_command_record)"
@@ -151,6 +129,7 @@ async def test_what_it_composed_can_t_be_changed_unseen_from_then_on(
     await owner.close()
 
 
+@each_release
 async def test_its_schema_is_that_of_a_fresh_install(
     earlier: Database, unchanged_database: Database
 ) -> None:
@@ -165,9 +144,9 @@ async def test_its_schema_is_that_of_a_fresh_install(
     assert dumps[0] == dumps[1]
 
 
-async def test_messages_about_one_subject_are_counted_in_their_order(earlier: Database) -> None:
-    await migrate(earlier.owner_url)
-    owner = await open_connection(earlier, "owner")
+@each_release
+async def test_messages_about_one_subject_are_counted_in_their_order(brought: Database) -> None:
+    owner = await open_connection(brought, "owner")
     counted = await owner.fetch(
         """SELECT array_agg(sequence ORDER BY created_at, outbox_id) AS numbers
              FROM iu_core.event_outbox GROUP BY subject_id"""

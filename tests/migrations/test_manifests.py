@@ -1,6 +1,5 @@
 """The manifests are those of the files, and a database conforms however it came to be."""
 
-import gzip
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from app.db.migrations import downgrade, migrate, root
 from app.db.revisions import head
 from app.db.schema_files import read_tree
 from app.db.startup_check import OLDEST_MAJOR
+from tests.migrations.conftest import each_release
 from tests.support.databases import SERVER_OPTIONS, Database, Server, open_connection, superuser_of
 from tests.support.release_dump import restored_database, statements
 from tools.manifest import MAJORS, read, written
 
-DUMPS = sorted((Path(__file__).parent / "dumps").glob("*.sql.gz"))
 DESCRIBED = {"sequence", "type"}
 """What counts as a table and is none. Of other things it would not be told what they are."""
 
@@ -91,15 +90,11 @@ async def test_a_restored_database_conforms(
         await assert_conforms(restored)
 
 
-@pytest.mark.parametrize(
-    "dump", [gzip.decompress(dump.read_bytes()) for dump in DUMPS], ids=[d.name for d in DUMPS]
-)
+@each_release
 async def test_a_database_of_an_earlier_release_conforms_once_it_is_migrated(
-    server: Server, maintenance: asyncpg.Connection, dump: bytes
+    brought: Database,
 ) -> None:
-    async with restored_database(server, maintenance, dump) as database:
-        await migrate(database.owner_url)
-        await assert_conforms(database)
+    await assert_conforms(brought)
 
 
 async def test_a_database_that_went_down_and_up_again_conforms(empty_database: Database) -> None:

@@ -35,7 +35,6 @@ from app.db.migrations import (
 )
 from app.db.startup_check import startup_check
 from app.errors import StartupError
-from app.garbage import collect_seldom
 from app.http.last_resort import tell_stopping
 from app.http.protocol import ProblemProtocol
 from app.main import create_app
@@ -277,7 +276,6 @@ async def served(
         # What is there by now stays. Looking through it for garbage would stop everything for a
         # tenth of a second, again and again.
         gc.freeze()
-        collect_seldom()
         yield _url(settings, listener), serving
     finally:
         await server.end(serving)

@@ -17,7 +17,7 @@ DECLARE
     v_leases  uuid[];
     v_details jsonb := '{}';
 BEGIN
-    -- Of one item without a query, which would cost as much as its row.
+    -- Of one item without a query: each costs a small call.
     IF p_part.pays AND p_part.items = 1 THEN
         v_leases := p_items[p_part.first].lease_ids;
     ELSIF p_part.pays THEN

@@ -9,6 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.db.engine import Database as Pool
+from app.metrics import Metrics
+from app.services.delivering import delivering
 from tests.api.test_delivering import Receiver, receiver
 from tests.support.commands import environment, hosting
 from tests.support.databases import Database
@@ -50,6 +53,15 @@ async def delivered(owner: asyncpg.Connection, count: int) -> None:
         return bool(found == count)
 
     await wait_until(enough, f"{count} messages are delivered")
+
+
+async def somebody_waits(observer: asyncpg.Connection) -> bool:
+    """Whether somebody waits for the table that is locked."""
+    found = await observer.fetchval(
+        """SELECT EXISTS (SELECT FROM pg_locks AS l WHERE NOT l.granted
+                           AND l.relation = 'iu_core.iu_route_delivery'::regclass)"""
+    )
+    return bool(found)
 
 
 async def outcomes(owner: asyncpg.Connection) -> Counter[str]:
@@ -198,4 +210,30 @@ async def test_one_that_is_stopped_ends_what_is_on_the_wire(
         receiver.lets_go.set()
         assert await asyncio.to_thread(program.wait) == 0
         assert "Stopped." in program.out
+    assert await outcomes(owner) == {"delivered": 1}
+
+
+async def test_one_claims_nothing_any_more_when_it_has_been_stopped(
+    owner: asyncpg.Connection,
+    template: Template,
+    receiver: Receiver,
+    database: Database,
+    observer: asyncpg.Connection,
+) -> None:
+    """What was being claimed has begun, and is sent; of what is written later nothing is."""
+    await facts(owner, template)
+    pool = Pool(database.app_url, pool_size=2)
+    holding = owner.transaction()
+    await holding.start()
+    await owner.execute("LOCK TABLE iu_core.iu_route_delivery IN ACCESS EXCLUSIVE MODE")
+    async with delivering(pool, Metrics(), allow="127.0.0.1/32", source="/factory") as deliverer:
+        await wait_until(lambda: somebody_waits(observer), "the deliverer claims")
+        stopping = asyncio.create_task(deliverer.stop())
+        for _ in range(5):  # the turns of the loop that it would take to be over
+            await asyncio.sleep(0)
+        assert not stopping.done()
+        await holding.commit()
+        await stopping
+        await facts(owner, template)
+    await pool.close()
     assert await outcomes(owner) == {"delivered": 1}

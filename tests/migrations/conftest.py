@@ -1,6 +1,5 @@
 """A small tree and an empty database for the runner, and a look into its catalogue."""
 
-import gzip
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,15 +19,8 @@ from tests.support.databases import (
     superuser_of,
 )
 from tests.support.once import once
-from tests.support.release_dump import restored_database
+from tests.support.release_dump import DUMPS, restored_database
 from tests.support.trees import Tree
-
-DUMPS = {
-    path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
-    for path in sorted((Path(__file__).parent / "dumps").glob("*.sql.gz"))
-}
-each_release = pytest.mark.parametrize("release", DUMPS)
-"""Runs a test on what each earlier release has filled: the fixture `earlier`, or `brought`."""
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 
 from app.db.migrations import migrate
 from app.db.startup_check import startup_check
-from tests.migrations.conftest import DUMPS, each_release
 from tests.support.audit import found
 from tests.support.composing import Item, compose
 from tests.support.databases import Database, catalog_dump, open_connection
+from tests.support.release_dump import DUMPS, each_release
 
 # What was composed, and what was rolled back, as it was asked for.
 KNOWN = """

@@ -15,9 +15,8 @@ from app.db.migrations import downgrade, migrate, root
 from app.db.revisions import head
 from app.db.schema_files import read_tree
 from app.db.startup_check import OLDEST_MAJOR
-from tests.migrations.conftest import each_release
 from tests.support.databases import SERVER_OPTIONS, Database, Server, open_connection, superuser_of
-from tests.support.release_dump import restored_database, statements
+from tests.support.release_dump import each_release, restored_database, statements
 from tools.manifest import MAJORS, read, written
 
 DESCRIBED = {"sequence", "type"}

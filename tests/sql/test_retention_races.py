@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 
 from tests.support import events
 from tests.support.audit import found
@@ -27,6 +28,13 @@ from tests.support.retention import (
     set_limits,
 )
 from tests.support.templates import Template, make_template, open_gates
+
+
+async def uncommitted(connection: asyncpg.Connection) -> tuple[Transaction, dict[str, Any]]:
+    """A cleanup whose transaction is still to end, and what it answered."""
+    transaction = connection.transaction()
+    await transaction.start()
+    return transaction, await cleanup(connection)
 
 
 @pytest.fixture
@@ -234,9 +242,8 @@ async def test_an_event_that_is_deleted_is_not_fired_again(
     event, _ = await an_old_event(owner, template)
     other = await events.make_route(owner, template, "another")
     revision = await events.edition(owner)
-    transaction = app_conn.transaction()
-    await transaction.start()
-    assert rows(await cleanup(app_conn)) == {"stored_events": 1}
+    transaction, answer = await uncommitted(app_conn)
+    assert rows(answer) == {"stored_events": 1}
     firing = events.a_firing(other, template, suffix="another")
     firing_again = events.fire(second, revision, (event.event_id, firing))
     async with racing(observer, second, firing_again) as late:
@@ -255,9 +262,8 @@ async def test_an_event_that_is_redelivered_while_it_is_deleted_replays(
     template: Template,
 ) -> None:
     event, _ = await an_old_event(owner, template)
-    transaction = app_conn.transaction()
-    await transaction.start()
-    assert rows(await cleanup(app_conn)) == {"stored_events": 1}
+    transaction, answer = await uncommitted(app_conn)
+    assert rows(answer) == {"stored_events": 1}
     # It is known still, to whoever can't see that it is gone.
     (known,) = await events.take(second, replace(event, request_id=uuid4()))
     assert known["status"] == "known"
@@ -292,9 +298,8 @@ async def test_sealing_waits_for_what_retires_and_goes_on(
     await compose(owner, Item(template.key))
     await set_clock(owner, YEARS + timedelta(minutes=2))
     sealer = await connect("app")
-    transaction = app_conn.transaction()
-    await transaction.start()
-    assert (await cleanup(app_conn))["segments_retired"] == [1]
+    transaction, answer = await uncommitted(app_conn)
+    assert answer["segments_retired"] == [1]
     sealing = sealer.fetchval("SELECT iu_core.fn_iu_audit_seal('tester', 20)")
     async with racing(observer, sealer, sealing) as late:
         await late.blocked(by=app_conn)
@@ -313,9 +318,8 @@ async def test_what_is_verified_while_it_is_retired_is_not_found_to_be_wrong(
     await compose(owner, Item(template.key))
     await seal_and_export(owner, 2)
     await set_clock(owner, YEARS)
-    transaction = owner.transaction()
-    await transaction.start()
-    assert (await cleanup(owner))["segments_retired"] == [1]
+    transaction, answer = await uncommitted(owner)
+    assert answer["segments_retired"] == [1]
     # What verifying looks at last of a segment: it waits between its statements.
     await owner.execute(
         "LOCK TABLE iu_core.iu_collection_template_instance_lineage IN ACCESS EXCLUSIVE MODE"

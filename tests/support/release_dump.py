@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from app.db.bootstrap import bootstrap
 from app.db.embedded import EmbeddedPostgres
@@ -35,6 +36,13 @@ from tests.support.databases import (
 )
 from tests.support.delivery import claim, finish, make_route, open_boundary
 from tests.support.populated import FAMILY, fill
+
+DUMPS = {
+    path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
+    for path in sorted((Path(__file__).parents[1] / "migrations" / "dumps").glob("*.sql.gz"))
+}
+each_release = pytest.mark.parametrize("release", DUMPS)
+"""Runs a test on what each earlier release has filled: the fixture `earlier`, or `brought`."""
 
 
 def statements(database: Database) -> bytes:

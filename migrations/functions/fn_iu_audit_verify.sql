@@ -70,8 +70,6 @@ BEGIN
                 UNION ALL
                 SELECT * FROM iu_core.fn_iu_audit_finding_tombstones()
                 UNION ALL
-                SELECT * FROM iu_core.fn_iu_audit_finding_untimely()
-                UNION ALL
                 SELECT * FROM iu_core.fn_iu_audit_finding_instances(
                                   (v_answer ->> 'looked_from')::timestamptz,
                                   (v_answer ->> 'looked_until')::timestamptz)

@@ -1,4 +1,4 @@
-"""Command record: a run costs no more than its row."""
+"""Command record: a run costs little more than its row."""
 
 from app.db.migrations import run_script
 

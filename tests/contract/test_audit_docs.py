@@ -24,5 +24,5 @@ def kinds_in_sql() -> set[str]:
 
 def test_every_kind_of_finding_is_explained_and_no_other() -> None:
     explained = re.findall(r"^\| `([a-z_]+)` \| ", TEXT, re.MULTILINE)
-    assert len(explained) == len(set(explained)) == 16
+    assert len(explained) == len(set(explained)) == 15
     assert set(explained) == kinds_in_sql()

@@ -132,24 +132,6 @@ def test_what_leaves_no_run_is_documented(code: str) -> None:
     assert f"`{code}`" in AUDIT_PAGE
 
 
-def test_the_record_is_written_by_functions_that_are_known() -> None:
-    """No constraint looks at what they write: each would cost every call that composes."""
-    assert {
-        file.name
-        for file in FUNCTIONS.values()
-        for statement in statements(file)
-        for node in walk(statement)
-        if isinstance(node, ast.InsertStmt)
-        and node.relation
-        and node.relation.relname == "iu_command_record"
-    } == {
-        "fn_iu_command_record_write",
-        "fn_iu_compose_run",
-        "fn_iu_done",
-        "fn_iu_refusals_count",
-    }
-
-
 def untold(file: SchemaFile) -> list[set[str]]:
     """Of each run that a function leaves, the arguments that it does not tell."""
     (definition,) = (s for s in statements(file) if isinstance(s, ast.CreateFunctionStmt))

@@ -17,7 +17,7 @@ DECLARE
          WHERE (s.last_at, s.last_record_id) > (p_after_at, p_after_id));
 BEGIN
     RETURN QUERY
-    SELECT d.last_at, d.record_id, d.subject_id
+    SELECT d.last_at::timestamptz, d.record_id, d.subject_id
       FROM iu_core.iu_command_record AS d
      WHERE (d.last_at, d.record_id) > (p_after_at, p_after_id)
        AND (p_until IS NULL OR d.last_at < p_until)

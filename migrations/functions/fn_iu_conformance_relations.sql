@@ -29,6 +29,18 @@ AS $$
      CROSS JOIN LATERAL (
            SELECT 'owner' AS facet, pg_get_userbyid(t.typowner)::text AS value
             UNION ALL
+           SELECT 'domain of', concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
+                                         CASE WHEN t.typcollation <> b.typcollation
+                                              THEN 'COLLATE ' || t.typcollation::regcollation END,
+                                         CASE WHEN t.typnotnull THEN 'NOT NULL' END,
+                                         'DEFAULT ' || t.typdefault)
+             FROM pg_type AS b
+            WHERE t.typtype = 'd' AND b.oid = t.typbasetype
+            UNION ALL
+           SELECT 'constraint ' || k.conname, pg_get_constraintdef(k.oid)
+             FROM pg_constraint AS k
+            WHERE k.contypid = t.oid AND k.contype <> 'n'
+            UNION ALL
            SELECT * FROM iu_core.fn_iu_conformance_grants(
                coalesce(t.typacl, acldefault('T', t.typowner)))) AS f
      WHERE t.typnamespace = 'iu_core'::regnamespace

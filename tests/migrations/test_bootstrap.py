@@ -141,11 +141,17 @@ async def test_a_schema_of_somebody_else_is_taken_over_and_said(
 
 
 async def test_an_administrator_without_superuser_rights_is_told_what_could_not_be_done(
-    server: Server, empty_database: Database, superuser: asyncpg.Connection, tree: Tree
+    database_apart: Database, tree: Tree
 ) -> None:
-    """As on hosted platforms: the roles exist, the login may make databases and roles."""
-    admin = f"{empty_database.name}_admin"
-    hosted = server.database(f"{empty_database.name}_hosted")
+    """As on hosted platforms: the roles exist, the login may make databases and roles.
+
+    Where no other test looks at who may act as the owner: an administrator that is dropped
+    meanwhile is a member like any other.
+    """
+    server = database_apart.server
+    admin = f"{database_apart.name}_admin"
+    hosted = server.database(f"{database_apart.name}_hosted")
+    superuser = await open_connection(database_apart, "superuser")
     await superuser.execute(
         f"CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE"
         f" PASSWORD '{server.embedded.role_password(admin)}';"
@@ -160,6 +166,7 @@ async def test_an_administrator_without_superuser_rights_is_told_what_could_not_
     finally:
         await drop_database(superuser, hosted.name)
         await superuser.execute(f"DROP OWNED BY {admin}; DROP ROLE {admin}")
+        await superuser.close()
 
 
 async def test_roles_with_too_much_power_lose_it_or_are_warned_of(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ async def test_a_composing_call_leaves_one_run_for_each_actor(
     assert composed["lease_ids"] is None
     batches = {row["batch_id"] for row in await owner.fetch(LOG, "ops-bot")}
     assert batches == {composed["subject_id"]} == {replayed["subject_id"]}
+    assert replayed["record_id"] == replayed["subject_id"] != composed["record_id"]
 
 
 async def test_a_run_over_several_templates_is_one_and_can_be_verified(

@@ -104,13 +104,21 @@ async def test_a_run_has_a_time_that_can_be_read(
         await owner.execute(f"UPDATE iu_core.iu_command_record SET {column} = '{at}'")
 
 
+@pytest.mark.parametrize("wrong", ["outcome = 'perhaps'", "occurrences = 0"])
+async def test_a_run_has_an_outcome_and_was_at_least_once(
+    owner: asyncpg.Connection, sealed: None, wrong: str
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute(f"UPDATE iu_core.iu_command_record SET {wrong}")
+
+
 @pytest.mark.parametrize("at", ["infinity", "20000-01-01"])
 async def test_a_time_that_nobody_can_read_does_not_keep_from_verifying(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None, at: str
 ) -> None:
     last = await record(owner, 2)
     await owner.execute(
-        "ALTER TABLE iu_core.iu_command_record DROP CONSTRAINT iu_command_record_check"
+        "ALTER DOMAIN iu_core.iu_command_time DROP CONSTRAINT iu_command_time_check"
     )
     await owner.execute(
         f"UPDATE iu_core.iu_command_record SET last_at = '{at}' WHERE record_id = $1", last

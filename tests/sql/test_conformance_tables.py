@@ -18,6 +18,8 @@ from tests.support.conformance import (
     unexpected,
 )
 
+TIME = "iu_core.iu_command_time"
+
 CHANGES: dict[str, Change] = {
     "an index was dropped": (
         "DROP INDEX iu_core.iu_gate_lease_by_gate",
@@ -202,6 +204,44 @@ CHANGES: dict[str, Change] = {
     "a type has one attribute more": (
         "ALTER TYPE iu_core.iu_compose_item ADD ATTRIBUTE more text",
         [changed("table", "type iu_core.iu_compose_item", "column more", None, "26 text")],
+    ),
+    "a domain checks nothing": (
+        f"ALTER DOMAIN {TIME} DROP CONSTRAINT iu_command_time_check",
+        [
+            changed(
+                "table",
+                f"type {TIME}",
+                "constraint iu_command_time_check",
+                "CHECK (((VALUE >= '1970-01-01 00:00:00+00'::timestamp with time zone)"
+                " AND (VALUE <= '9999-12-31 00:00:00+00'::timestamp with time zone)))",
+                None,
+            )
+        ],
+    ),
+    "a domain has a default and may not be NULL": (
+        f"ALTER DOMAIN {TIME} SET DEFAULT 'epoch'; ALTER DOMAIN {TIME} SET NOT NULL",
+        [
+            changed(
+                "table",
+                f"type {TIME}",
+                "domain of",
+                "timestamp with time zone",
+                "timestamp with time zone NOT NULL"
+                " DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone",
+            )
+        ],
+    ),
+    "a domain's check is not of what is there": (
+        f"ALTER DOMAIN {TIME} ADD CONSTRAINT late CHECK (VALUE > '3000-01-01') NOT VALID",
+        [
+            changed(
+                "table",
+                f"type {TIME}",
+                "constraint late",
+                None,
+                "CHECK ((VALUE > '3000-01-01 00:00:00+00'::timestamp with time zone)) NOT VALID",
+            )
+        ],
     ),
     "a type can be cast": (
         "CREATE CAST (iu_core.iu_compose_item AS text) WITH INOUT",

@@ -14,7 +14,6 @@ from app.problems import refusals
 from app.schemas.observability import (
     EventList,
     EventSummary,
-    FactoryOverview,
     IntegrityReport,
     LoggedEventPage,
     RecordedRefusalPage,
@@ -22,6 +21,7 @@ from app.schemas.observability import (
     TemplateList,
     TemplateStatePage,
 )
+from app.schemas.overview import FactoryOverview
 from app.security import Caller, Scope, require
 from app.services import observability as service
 from app.services.feed import Feed, place_of

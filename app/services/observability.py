@@ -16,29 +16,31 @@ from app.db.limits import BULK
 from app.db.observability_read import Overview, RefusalFilters, Row
 from app.paging import Keyset
 from app.schemas.observability import (
-    Attention,
-    Counts,
-    Drift,
     EventList,
     EventSummary,
-    FactoryOverview,
-    GateNow,
-    GatesNow,
-    Health,
     IntegrityReport,
-    LastIntegrityCheck,
     LoggedEvent,
     LoggedEventPage,
     ModeTotals,
-    Rates,
     RecordedRefusal,
     RecordedRefusalPage,
     RefusalList,
-    RefusalRate,
     TemplateList,
     TemplateModeSummary,
     TemplateState,
     TemplateStatePage,
+)
+from app.schemas.overview import (
+    Attention,
+    Counts,
+    Drift,
+    FactoryOverview,
+    GateNow,
+    GatesNow,
+    Health,
+    LastIntegrityCheck,
+    Rates,
+    RefusalRate,
     Unversioned,
 )
 from app.security import Caller

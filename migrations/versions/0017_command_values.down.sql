@@ -17,3 +17,12 @@ ALTER TABLE iu_core.iu_command_record VALIDATE CONSTRAINT iu_command_record_chec
 DROP DOMAIN iu_core.iu_command_time;
 DROP DOMAIN iu_core.iu_command_outcome;
 DROP DOMAIN iu_core.iu_command_occurrences;
+
+-- As on the way up.
+DO $$
+BEGIN
+    IF (SELECT c.reltuples > 0 FROM pg_class AS c WHERE c.oid = 'iu_core.iu_command_record'::regclass) THEN
+        ANALYZE iu_core.iu_command_record (first_at, last_at, outcome, occurrences);
+    END IF;
+END
+$$;

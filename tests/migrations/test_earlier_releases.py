@@ -37,6 +37,16 @@ TABLES = """
      ORDER BY c.relname
 """
 
+# Of which columns PostgreSQL knows what is in them.
+KNOWN_COLUMNS = """
+    SELECT s.tablename || '.' || s.attname AS name FROM pg_stats AS s WHERE s.schemaname = 'iu_core'
+"""
+
+COLUMNS = """
+    SELECT c.table_name || '.' || c.column_name AS name
+      FROM information_schema.columns AS c WHERE c.table_schema = 'iu_core'
+"""
+
 
 async def rows(owner: asyncpg.Connection) -> dict[str, int]:
     """How many rows each table has."""
@@ -142,6 +152,20 @@ async def test_its_schema_is_that_of_a_fresh_install(
         for database in (earlier, unchanged_database)
     ]
     assert dumps[0] == dumps[1]
+
+
+@each_release
+async def test_what_is_known_of_its_values_is_not_forgotten(earlier: Database) -> None:
+    """Plans are made by it, and a table is only looked at again after a tenth of it has changed."""
+    owner = await open_connection(earlier, "owner")
+    await owner.execute("ANALYZE")
+    before = {row["name"] for row in await owner.fetch(KNOWN_COLUMNS)}
+    assert before
+    await migrate(earlier.owner_url)
+    after = {row["name"] for row in await owner.fetch(KNOWN_COLUMNS)}
+    left = {row["name"] for row in await owner.fetch(COLUMNS)}
+    await owner.close()
+    assert before & left - after == set()
 
 
 @each_release

@@ -90,6 +90,19 @@ async def test_only_what_is_from_before_the_last_whole_minute_is_sealed(
     assert looked is None  # where nothing is old enough, nothing is written
 
 
+async def test_where_nobody_is_writing_one_look_seals_all(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    """Of a few looks one: another test's transaction that ends during one counts as of here."""
+    for minutes in range(2, 22, 2):
+        await open_gate(app_conn, "iu_core.delivery_enabled")
+        await set_clock(owner, timedelta(minutes=minutes))
+        answer = await app_conn.fetchval("SELECT iu_core.fn_iu_audit_seal('tester', 20)")
+        if not answer["more"]:
+            break
+    assert (answer["segments"], answer["more"]) == (1, False)
+
+
 async def test_what_is_still_being_written_is_waited_for(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, second: asyncpg.Connection
 ) -> None:

@@ -81,7 +81,8 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
     """What the coroutine answers, as `asyncio.run`; raises Stopped where a signal ended it.
 
-    Each signal cancels it: whoever is already ending in order may be quicker about it then.
+    Each signal cancels it: whoever is already ending in order may be quicker about it then. Those
+    that come once it is over are passed over.
     """
     return _program.run(work)
 
@@ -101,6 +102,7 @@ class _Program:
     def __init__(self) -> None:
         self._told: int | None = None
         self._running = False
+        self._ending = False
         self._task: asyncio.Task[Any] | None = None
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -111,6 +113,7 @@ class _Program:
         except asyncio.CancelledError:
             if self._told is None:
                 raise
+            self._ending = True
             raise Stopped(self._told) from None
         finally:
             self._running = False
@@ -125,6 +128,10 @@ class _Program:
     def told(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
         self._told = number
+        if self._ending:
+            # What ran is over, and its program clears away. Raised there, in a finalizer or between
+            # two lines of its last ones, it would only leave a traceback.
+            return
         if not self._running:
             raise Stopped(number)
         if self._task is not None and not self._task.done():

@@ -180,9 +180,20 @@ class Database:
         }
 
     async def close(self) -> None:
-        """Waits for the transactions that run, then closes every connection."""
+        """Waits for the transactions that run, then closes every connection.
+
+        Cancelled while it closes them, which takes CLOSE_TIMEOUT_S at most, it ends that first.
+        """
         while self._running:
             await asyncio.wait(self._running)
+        closing = asyncio.ensure_future(self._disconnect())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
+
+    async def _disconnect(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._engine.dispose()

@@ -154,6 +154,27 @@ async def test_when_one_connection_is_lost_the_others_stay_counted_and_are_close
     await wait_until(none_left, "every connection is closed")
 
 
+async def test_closing_that_is_cancelled_ends_in_order(
+    database: Database, observer: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second Ctrl-C comes at any time, and the library logs a traceback of what is cut short."""
+    pool = engine.Database(database.app_url, pool_size=3)
+    await fill(pool, 3)
+    closing = asyncio.create_task(pool.close())
+    for _ in range(3):  # the turns of the loop until it waits for the first connection
+        await asyncio.sleep(0)
+    assert not closing.done()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+    async def none_left() -> bool:
+        return await backends(observer) == set()
+
+    await wait_until(none_left, "every connection is closed")
+
+
 @pytest.mark.parametrize("way", ["transaction", "single statement"])
 async def test_a_server_that_keeps_silent_is_given_up(proxy: Proxy, way: str) -> None:
     """Nothing tells that the other machine has gone: no answer comes, and no end either."""

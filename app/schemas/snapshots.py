@@ -1,9 +1,10 @@
 """Snapshots of every surface, and what became of each between two of them, over the wire."""
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from app.schemas.base import (
     Actor,
@@ -51,15 +52,29 @@ _CHANGE = {
     "holds": True,
 }
 
+# A plus that was not percent-encoded arrives as a blank, which can mean nothing else here.
+_EXPECTATION = r"^(\*|[A-Za-z0-9_./-]{1,128})=(invariant|any|[+ -][0-9]{1,15})$"
+
+
+def _expectation(value: str) -> str:
+    if re.fullmatch(_EXPECTATION, value) is None:
+        raise ValueError(
+            "should be SURFACE=invariant, SURFACE=any, SURFACE=+N or SURFACE=-N, N of 15 digits at"
+            " most; or * in place of SURFACE"
+        )
+    return value
+
+
+# The validator says what is wrong in words; the pattern beside it says it to machines.
 Expectation = Annotated[
     str,
-    # A plus that was not percent-encoded arrives as a blank, which can mean nothing else here.
-    StringConstraints(pattern=r"^(\*|[A-Za-z0-9_./-]{1,128})=(invariant|any|[+ -][0-9]{1,15})$"),
+    AfterValidator(_expectation),
     Field(
         description="`SURFACE=invariant` (neither count nor digest changes), `SURFACE=+N` or"
         " `SURFACE=-N` (so many rows more or fewer), `SURFACE=any`. `*` stands for the surfaces"
         " that are not named: `*=invariant` when it is left out. In an address a plus is `%2B`.",
         examples=["iu_piece_collection=+14"],
+        json_schema_extra={"pattern": _EXPECTATION},
     ),
 ]
 

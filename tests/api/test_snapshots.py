@@ -239,9 +239,31 @@ async def test_an_expectation_that_can_t_be_meant_is_refused(
     assert answer.json() == problem(
         "invalid_input", answer.json()["request_id"], MATRIX, errors=errors
     )
-    for unreadable in ("iu_piece_collection", "iu_piece_collection=1", "=any", "x=+1.5"):
-        answer = await service.viewer.get(MATRIX, params={"expect": unreadable})
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    ["iu_piece_collection", "iu_piece_collection=1", "=any", "x=+1.5", "x=+" + 16 * "1"],
+)
+async def test_an_expectation_that_can_t_be_read_is_refused_in_words(
+    service: Service, unreadable: str
+) -> None:
+    answer = await service.viewer.get(MATRIX, params={"expect": ["*=any", unreadable]})
+    assert answer.status_code == 422
+    assert answer.json() == problem(
+        "invalid_input",
+        answer.json()["request_id"],
+        MATRIX,
+        errors=[
+            {
+                "location": "query",
+                "pointer": "/expect/1",
+                "rule": "value_error",
+                "detail": "should be SURFACE=invariant, SURFACE=any, SURFACE=+N or SURFACE=-N, N of"
+                " 15 digits at most; or * in place of SURFACE",
+            }
+        ],
+    )
 
 
 async def test_what_is_compared_goes_forward(

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Client
+from app.cli.files import new_file
 from app.cli.output import Json, cell, counted, fail, print_json, print_table, say
 from app.cli.times import time_option
 
@@ -105,19 +106,10 @@ def export(
     if output is None:
         print_json(client.call("POST", _EXPORT))
         return
-    try:
-        # First, for what was given away counts as exported, though nobody could keep it.
-        with output.open("x", encoding="utf-8") as file:
-            try:
-                document = client.call("POST", _EXPORT)
-                json.dump(document, file, indent=2)
-                file.write("\n")
-                file.flush()
-            except BaseException:
-                output.unlink()
-                raise
-    except OSError as error:
-        raise typer.BadParameter(f"{output} can't be written: {error.strerror}") from error
+    # First, for what was given away counts as exported, though nobody could keep it.
+    with new_file(output) as file:
+        document = client.call("POST", _EXPORT)
+        file.write(f"{json.dumps(document, indent=2)}\n".encode("ascii"))
     if as_json:
         print_json({"output": str(output), "segment_no": document["segment_no"]})
     else:

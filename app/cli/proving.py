@@ -8,6 +8,7 @@ import typer
 
 from app.cli.audit import NOT_WHAT_IT_WAS, read_head
 from app.cli.client import Client, segment
+from app.cli.files import new_file
 from app.cli.output import Json, fail, print_json, print_table, say
 
 cli = typer.Typer(help="Prove an instance, and check such a proof offline.", no_args_is_help=True)
@@ -30,20 +31,12 @@ def get(
     params = None if head is None else {"head": read_head(head, None)}
     client = Client(as_json=as_json)
     path = Path(f"evidence-{instance}.zip") if output is None else output
-    try:
-        with path.open("xb") as file:
-            try:
-                file.write(
-                    client.content(
-                        f"/instances/{segment(instance)}/evidence", "application/zip", params=params
-                    )
-                )
-                file.flush()
-            except BaseException:
-                path.unlink()
-                raise
-    except OSError as error:
-        raise typer.BadParameter(f"{path} can't be written: {error.strerror}") from error
+    with new_file(path) as file:
+        file.write(
+            client.content(
+                f"/instances/{segment(instance)}/evidence", "application/zip", params=params
+            )
+        )
     if as_json:
         print_json({"output": str(path)})
     else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,9 +14,12 @@ from app.db.embedded import EmbeddedPostgres
 from app.hosting import EMBEDDED_DATABASE
 from app.signing import SigningKey
 from tests.cli.conftest import Cli
+from tests.cli.hosted import beside, held
+from tests.embedded.helpers import wait_until
 from tests.support.commands import environment, hosting
 
 REASON = ("--reason", "a test")
+HOLD = "SELECT iu_core.fn_iu_lock('audit', '{chain}', false)"
 AHEAD = "SELECT iu_core.fn_iu_set_clock(interval '5 minutes')"
 
 
@@ -125,3 +129,41 @@ def test_nothing_is_exported_where_it_can_t_be_written(cli: Cli, data: Path) -> 
 
     cli.at("http://127.0.0.1:1")("audit", "export", "--output", "other.json", code=8)
     assert not (cli.directory / "other.json").exists()
+
+
+def test_an_export_that_is_killed_leaves_no_head_and_can_be_given_again(
+    cli: Cli, data: Path
+) -> None:
+    """An empty file of its name would be taken for a head that is kept."""
+    asyncio.run(owner_does(data, AHEAD))
+    cli("audit", "seal")
+    with (
+        beside(data) as server,
+        held(server.url("postgres", EMBEDDED_DATABASE), HOLD) as holder,
+        hosting(
+            "audit", "export", "--output", "head.json", env=cli.env, cwd=cli.directory
+        ) as program,
+    ):
+        wait_until(holder.somebody_waits, "the service exports")
+        assert program.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert not (cli.directory / "head.json").exists()
+    cli("audit", "export", "--output", "head.json")
+    assert list(cli.directory.glob("*head.json*")) == [cli.directory / "head.json"]
+    assert list(cli.directory.glob(".*")) == []
+    cli("audit", "verify", "--head", "head.json")
+
+
+def test_of_two_exports_to_one_file_the_second_is_refused(cli: Cli, data: Path) -> None:
+    asyncio.run(owner_does(data, AHEAD))
+    cli("audit", "seal")
+    with (
+        beside(data) as server,
+        held(server.url("postgres", EMBEDDED_DATABASE), HOLD) as holder,
+        hosting(
+            "audit", "export", "--output", "head.json", env=cli.env, cwd=cli.directory
+        ) as program,
+    ):
+        wait_until(holder.somebody_waits, "the service exports")
+        done = cli("audit", "export", "--output", "head.json", code=2)
+        assert "head.json can't be written: somebody else is writing it" in done.usage_error
+        assert program.stop(signal.SIGKILL) == -signal.SIGKILL

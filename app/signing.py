@@ -72,7 +72,8 @@ def same_key(one: str, other: str) -> bool:
 def _read(public_key: str) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(public_key.encode("ascii", "replace"))
-    except UnsupportedAlgorithm as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
+        # Not in the library's words, which are about libraries.
         raise ValueError(f"no {ALGORITHM} key") from error
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(f"no {ALGORITHM} key")  # noqa: TRY004 - of what was read

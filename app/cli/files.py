@@ -26,8 +26,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             if not _is_ours(file, part):
                 raise typer.BadParameter(f"{path} can't be written: somebody else is writing it")
             try:
-                if os.path.lexists(path):
-                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                _refuse_existing(path)
                 file.truncate()
                 yield file
                 file.flush()
@@ -49,3 +48,8 @@ def _is_ours(file: BinaryIO, part: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), part.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -103,6 +103,8 @@ def test_a_head_that_was_changed_or_is_somebody_else_s_is_refused(cli: Cli, data
         assert "was changed, or is not signed with that key" in (
             cli("audit", "verify", *arguments, code=2).usage_error
         )
+    done = cli("audit", "verify", "--head", "head.json", "--key", "head.json", code=2)
+    assert done.usage_error.endswith("head.json is no head, or head.json no key: no Ed25519 key")
     for text in ("", "{}", "[]", '{"public_key": 1}'):
         cli.file("none.json", text)
         done = cli("audit", "verify", "--head", "none.json", code=2)

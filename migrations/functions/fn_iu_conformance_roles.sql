@@ -4,14 +4,24 @@
 -- told by itself. Of the owner there should be none.
 -- Superusers and those who administer a role may act as it whether they are members or not, and
 -- platforms make them so: they are not told. Before PostgreSQL 16 CREATEROLE administers every role.
+-- Who administers is not asked of pg_has_role: it looks at what is committed last, and would tell of a
+-- role that is being dropped what was never so.
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_conformance_roles()
 RETURNS TABLE (kind text, name text, facets jsonb)
 LANGUAGE sql STABLE
 AS $$
-    WITH roles AS (
+    WITH RECURSIVE roles AS (
         SELECT r.*
           FROM pg_roles AS r
          WHERE r.rolname IN ('iu_owner', 'iu_app', 'iu_reader')
+    ), administrators AS (
+        SELECT a.roleid AS of_role, a.member
+          FROM roles AS r
+          JOIN pg_auth_members AS a ON a.roleid = r.oid AND a.admin_option
+         UNION
+        SELECT s.of_role, a.member
+          FROM administrators AS s
+          JOIN pg_auth_members AS a ON a.roleid = s.member
     ), members AS (
         SELECT DISTINCT r.rolname AS of_role, m.rolname AS member
           FROM roles AS r
@@ -20,7 +30,8 @@ AS $$
          WHERE NOT m.rolsuper
            AND NOT (m.rolcreaterole
                     AND (current_setting('server_version_num')::integer < 160000
-                         OR pg_has_role(m.oid, r.oid, 'MEMBER WITH ADMIN OPTION')))
+                         OR EXISTS (SELECT FROM administrators AS s
+                                    WHERE s.of_role = r.oid AND s.member = m.oid)))
     )
     SELECT 'config', 'role ' || r.rolname, jsonb_object_agg(f.facet, f.value)
       FROM roles AS r

@@ -5,6 +5,7 @@ before it.
 """
 
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -149,6 +150,40 @@ async def test_who_administers_a_role_is_the_servers_business(
         changed("config", "role iu_owner", "members", "", "conformance_admin")
     ]
     assert kind(report, "config")["own"] == 1
+
+
+async def test_who_administers_by_way_of_another_role_does_so_too(
+    superuser: asyncpg.Connection, manifest: dict[str, Any]
+) -> None:
+    await superuser.execute(
+        """
+        CREATE ROLE conformance_team;
+        GRANT iu_owner TO conformance_team WITH ADMIN OPTION;
+        CREATE ROLE conformance_admin CREATEROLE IN ROLE conformance_team, iu_owner
+        """
+    )
+    assert findings(await compare(superuser, manifest)) == [
+        changed("config", "role iu_owner", "members", "", "conformance_team")
+    ]
+
+
+async def test_who_administers_is_told_by_the_same_moment_as_all_else(
+    unchanged_database: Database, manifest: dict[str, Any]
+) -> None:
+    """A role that is dropped in the middle of a comparison is not taken for a mere member."""
+    superuser = await open_connection(unchanged_database, "superuser")
+    comparing = await open_connection(unchanged_database, "superuser")
+    name = f"conformance_{uuid4().hex}"
+    await superuser.execute(
+        f"CREATE ROLE {name} CREATEROLE; GRANT iu_owner TO {name} WITH ADMIN OPTION"
+    )
+    async with comparing.transaction(isolation="repeatable_read"):
+        await comparing.fetchval("SELECT count(*) FROM pg_roles")
+        await superuser.execute(f"DROP ROLE {name}")
+        report = await compare(comparing, manifest)
+    await comparing.close()
+    await superuser.close()
+    assert findings(report) == []
 
 
 async def test_to_make_roles_is_not_to_administer_the_owner(

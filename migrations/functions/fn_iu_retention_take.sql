@@ -2,7 +2,8 @@
 -- Deletes what a plan names and is still there, until one call has deleted enough; nothing of it in a dry
 -- run (p_most 0): {"rows" and "counts" (by target), "targets" (as they are answered), "retired", "tried"
 -- (fn_iu_retention_retire), "complete": nothing of the plan is left that may go}.
---   p_gone     rows by target that the plan's earlier calls have deleted
+--   p_gone     rows by target that the plan's earlier calls have deleted; NULL: there were none, and all
+--              that it names may go
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_take(
     p_plan jsonb, p_plan_id uuid, p_gone jsonb, p_most integer)
 RETURNS jsonb
@@ -16,6 +17,7 @@ DECLARE
     v_gone    bigint;
     v_rows    bigint;
     v_left    bigint := 0;
+    v_may_go  boolean := false;
     v_done    bigint := 0;
     v_removed jsonb := '{"retired": {}, "tried": {}}';
     v_counts  jsonb := '{}';
@@ -34,6 +36,9 @@ BEGIN
             ELSE
                 v_rows := iu_core.fn_iu_retention_remove(v_target, v_most);
             END IF;
+        ELSIF p_most = 0 AND v_gone < v_planned AND NOT v_may_go THEN
+            v_may_go := p_gone IS NULL OR iu_core.fn_iu_retention_left(
+                v_target, (p_plan ->> 'planned_at')::timestamptz);
         END IF;
         v_most := greatest(0, v_most - v_rows);
         v_done := v_done + v_rows;
@@ -47,6 +52,6 @@ BEGIN
     END LOOP;
     RETURN v_removed || jsonb_build_object(
         'rows', v_done, 'counts', v_counts, 'targets', v_targets,
-        'complete', v_left = 0 OR v_most > 0);
+        'complete', CASE WHEN p_most = 0 THEN NOT v_may_go ELSE v_left = 0 OR v_most > 0 END);
 END
 $$;

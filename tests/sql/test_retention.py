@@ -324,11 +324,14 @@ async def test_what_is_sent_again_after_the_plan_stays(
     await set_limits(owner, 10, 1)
     begun = await cleanup(app_conn)
     assert (rows(begun), begun["complete"]) == ({"delivery_attempts": 1}, False)
+    assert (await cleanup(app_conn, begun, dry_run=True))["complete"] is False
     assert (await replay(owner, route, delivered=True))["due"] == 2
     ended = await cleanup(app_conn, begun)
     assert (rows(ended), ended["complete"]) == ({}, True)
     assert rows(ended, "rows_left") == rows(ended, "rows_gone") == {"delivery_attempts": 1}
     assert await count(owner, "iu_route_attempt") == 1
+    looked = await cleanup(app_conn, begun, dry_run=True)
+    assert (looked["complete"], rows(looked, "rows_left")) == (True, {"delivery_attempts": 1})
 
 
 # ----------------------------------------------------------------------------------- events

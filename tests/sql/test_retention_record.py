@@ -257,6 +257,25 @@ async def test_a_segment_that_is_half_gone_is_carried_on(
     assert await found(app_conn) == []
 
 
+async def test_a_dry_run_of_a_plan_under_way_tells_whether_anything_of_it_may_still_go(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    for minutes in (2, 4):
+        await a_segment(owner, template, minutes)
+    await set_clock(owner, YEARS)
+    await set_limits(owner, 10, 1)
+    begun = await cleanup(app_conn)
+    assert (rows(begun), begun["complete"]) == ({"command_record": 2}, False)
+    assert (await cleanup(app_conn, begun, dry_run=True))["complete"] is False
+    await owner.execute(
+        "UPDATE iu_core.iu_command_record SET took_us = 1 WHERE command = 'instantiate_from_event'"
+    )
+    looked = await cleanup(app_conn, begun, dry_run=True)
+    assert (looked["complete"], rows(looked, "rows_left")) == (True, rows(begun, "rows_left"))
+    ended = await cleanup(app_conn, begun)
+    assert (ended["complete"], rows(ended)) == (True, {})
+
+
 async def test_a_mark_that_no_run_has_given_deletes_nothing(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
 ) -> None:

@@ -1,7 +1,7 @@
 -- grant: owner only
--- Why a segment of the audit chain is not retired by a plan of this time; NULL: nothing stands against it.
+-- Why a segment of the audit chain that lies beside no other is not retired by a plan of this time; NULL:
+-- nothing stands against it.
 --   not_exported    no head of it, or of a later one, was given away by then
---   clock_set_back  segments lie beside it: its runs are needed to verify these
 --   verify_finds    verifying finds something in it; retiring it would hide that
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_obstacle(
     p_segment iu_core.iu_audit_segment, p_planned_at timestamptz)
@@ -11,12 +11,6 @@ AS $$
 BEGIN
     IF p_segment.exported_at IS NULL OR p_segment.exported_at > p_planned_at THEN
         RETURN 'not_exported';
-    ELSIF EXISTS (SELECT FROM iu_core.iu_audit_segment AS o
-                   WHERE o.segment_no <> p_segment.segment_no
-                     AND o.first_at < p_segment.last_at
-                     AND o.last_at > p_segment.first_at)
-          OR EXISTS (SELECT FROM iu_core.iu_audit_chain AS c WHERE c.last_at < p_segment.last_at) THEN
-        RETURN 'clock_set_back';
     ELSIF EXISTS (SELECT FROM iu_core.fn_iu_audit_finding_segment(p_segment.segment_no))
           OR EXISTS (SELECT FROM iu_core.fn_iu_audit_finding_runs(p_segment.segment_no))
           -- Of one that is retired already the runs that knew them may be gone.

@@ -1,31 +1,53 @@
 -- grant: owner only
 -- The segments of the audit chain whose runs are all from before p_cutoff, as far as any may be deleted,
 -- in the order of their numbers, until they have p_most rows together: whole segments only. Those that
--- are marked as retired and still have rows, too. obstacle: why one is not retired (fn_iu_retention_obstacle);
--- the first thousand of these. looked_at: how many instances were looked at for it, which are those that its
--- runs have composed; with a million of them no further segment is named.
+-- are marked as retired and still have rows, too. obstacle: why one is not retired: not_exported,
+-- clock_set_back (fn_iu_retention_beside), of which all are told while it is planned, and without rows;
+-- or verify_finds (fn_iu_retention_obstacle). looked_at: how many instances were looked at for it, which are
+-- those that its runs have composed; with a million of them, or so much of looking through segments as
+-- one plan does (fn_iu_retention_effort), no further segment is looked through.
 --   p_segments  those that a plan names; NULL: it is being planned
 CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_segments(
     p_cutoff timestamptz, p_planned_at timestamptz, p_segments bigint[], p_most integer)
 RETURNS TABLE (segment_no bigint, obstacle text, oldest timestamptz, record_ids uuid[],
               looked_at numeric)
 LANGUAGE plpgsql STABLE
--- As in fn_iu_audit_verify.
+-- As in fn_iu_audit_verify; and an array that is known is looked up by hash.
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
+    v_beside  constant bigint[] := iu_core.fn_iu_retention_beside();
+    v_effort  integer := iu_core.fn_iu_retention_effort();
     v_segment iu_core.iu_audit_segment;
     v_rows    bigint := 0;
     v_looked  numeric := 0;
-    v_held    integer := 0;
     v_differ  boolean;
 BEGIN
-    FOR v_segment IN
-        SELECT s.* FROM iu_core.iu_audit_segment AS s
-         WHERE s.last_at < p_cutoff AND (p_segments IS NULL OR s.segment_no = ANY (p_segments))
+    IF p_segments IS NULL THEN
+        RETURN QUERY
+        SELECT s.segment_no,
+               CASE WHEN s.exported_at <= p_planned_at THEN 'clock_set_back' ELSE 'not_exported' END,
+               NULL::timestamptz, NULL::uuid[], 0::numeric
+          FROM iu_core.iu_audit_segment AS s
+         WHERE s.last_at < p_cutoff
+           AND s.retired_at IS NULL
+           AND ((s.exported_at <= p_planned_at) IS NOT TRUE OR s.segment_no = ANY (v_beside));
+    END IF;
+    FOR segment_no IN
+        SELECT s.segment_no FROM iu_core.iu_audit_segment AS s
+         WHERE s.last_at < p_cutoff
+           AND s.exported_at <= p_planned_at
+           AND s.segment_no <> ALL (v_beside)
+           AND (p_segments IS NULL OR s.segment_no = ANY (p_segments))
+           AND (s.retired_at IS NULL OR EXISTS (
+                   SELECT FROM iu_core.iu_command_record AS d
+                    WHERE d.last_at BETWEEN s.first_at AND s.last_at))
          ORDER BY s.segment_no
     LOOP
-        EXIT WHEN v_rows >= p_most OR v_looked >= 1000000 OR v_held = 1000;
+        EXIT WHEN v_rows >= p_most OR v_looked >= 1000000 OR v_effort <= 0;
+        SELECT s.* INTO v_segment
+          FROM iu_core.iu_audit_segment AS s
+         WHERE s.segment_no = fn_iu_retention_segments.segment_no;
         SELECT r.record_ids, r.oldest INTO record_ids, oldest
           FROM iu_core.fn_iu_retention_runs(v_segment) AS r;
         CONTINUE WHEN record_ids IS NULL;
@@ -33,25 +55,22 @@ BEGIN
             -- Of the time before a segment that is retired, nothing is said of tombstones any more.
             v_differ := EXISTS (SELECT FROM iu_core.fn_iu_audit_finding_tombstones());
         END IF;
-        segment_no := v_segment.segment_no;
         looked_at := 0;
         -- What stands against all of them is not looked for in each.
-        IF v_differ AND v_segment.exported_at <= p_planned_at THEN
+        IF v_differ THEN
             obstacle := 'verify_finds';
         ELSE
             obstacle := iu_core.fn_iu_retention_obstacle(v_segment, p_planned_at);
-            IF obstacle IS NULL OR obstacle = 'verify_finds' THEN
-                SELECT coalesce(sum(CASE jsonb_typeof(d.counts -> 'composed')
-                                        WHEN 'number' THEN (d.counts ->> 'composed')::numeric END), 0)
-                  INTO looked_at
-                  FROM iu_core.iu_command_record AS d
-                 WHERE d.last_at BETWEEN v_segment.first_at AND v_segment.last_at
-                   AND d.record_id = ANY (record_ids);
-            END IF;
+            SELECT coalesce(sum(CASE jsonb_typeof(d.counts -> 'composed')
+                                    WHEN 'number' THEN (d.counts ->> 'composed')::numeric END), 0)
+              INTO looked_at
+              FROM iu_core.iu_command_record AS d
+             WHERE d.last_at BETWEEN v_segment.first_at AND v_segment.last_at
+               AND d.record_id = ANY (record_ids);
         END IF;
+        v_effort := v_effort - 50 - cardinality(record_ids);
         v_looked := v_looked + looked_at;
         v_rows := v_rows + CASE WHEN obstacle IS NULL THEN cardinality(record_ids) ELSE 0 END;
-        v_held := v_held + (obstacle IS NOT NULL)::integer;
         RETURN NEXT;
     END LOOP;
 END

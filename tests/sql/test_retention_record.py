@@ -17,6 +17,7 @@ from tests.support.retention import (
     put_policy,
     rows,
     seal_and_export,
+    set_effort,
     set_limits,
 )
 from tests.support.rollback import by_actor
@@ -177,6 +178,63 @@ async def test_no_more_segments_are_looked_at_than_have_composed_a_million_insta
              FROM iu_core.iu_auto_instantiate_event_log AS l LIMIT 1"""
     )
     assert held(await dry_run(app_conn)) == {"verify_finds": 3}
+
+
+MANY_UNEXPORTED = """
+    INSERT INTO iu_core.iu_audit_segment
+           (segment_no, last_record_id, first_at, last_at, sealed_at, runs, runs_digest,
+            previous_digest, segment_digest, sealed_by, sealed_runs)
+    SELECT 1 + i, gen_random_uuid(), t, t, t, 1, repeat('0', 64), repeat('0', 64),
+           repeat('0', 64), 'test', ''
+      FROM generate_series(1, 1500) AS i
+     CROSS JOIN LATERAL (SELECT c.last_at + i * interval '1 ms' AS t
+                           FROM iu_core.iu_audit_chain AS c) AS at
+"""
+
+
+async def test_a_plan_looks_through_so_many_segments_and_says_that_there_are_more(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    """However few runs each of them has: a quiet day has as many segments as a busy one."""
+    for minutes in (2, 4, 6, 8):
+        await a_segment(owner, template, minutes)
+    await set_clock(owner, YEARS)
+    await set_effort(owner, 150)
+    first = await cleanup(app_conn)
+    assert (rows(first), first["complete"]) == ({"command_record": 6}, True)
+    assert first["segments_retired"] == [1, 2, 3]
+    assert [t["target"] for t in first["targets"] if t["more"]] == ["command_record"]
+    second = await cleanup(app_conn)
+    assert (second["segments_retired"], second["complete"]) == ([4], True)
+    assert [t["target"] for t in second["targets"] if t["more"]] == []
+
+
+async def test_segments_in_which_verifying_finds_something_do_not_take_for_ever_either(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    for minutes in (2, 4, 6):
+        await a_segment(owner, template, minutes)
+    await owner.execute("UPDATE iu_core.iu_command_record SET took_us = took_us + 1")
+    await set_clock(owner, YEARS)
+    await set_effort(owner, 100)
+    planned = await dry_run(app_conn)
+    assert (planned["rows_eligible"], held(planned)) == (0, {"verify_finds": 2})
+    assert [t["target"] for t in planned["targets"] if t["more"]] == ["command_record"]
+
+
+async def test_all_segments_that_were_not_exported_are_counted(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection, template: Template
+) -> None:
+    await a_segment(owner, template, 2)
+    await owner.execute(MANY_UNEXPORTED)
+    await owner.execute(
+        """UPDATE iu_core.iu_audit_chain
+              SET last_at = (SELECT max(s.last_at) FROM iu_core.iu_audit_segment AS s)"""
+    )
+    await set_clock(owner, YEARS)
+    planned = await dry_run(app_conn)
+    assert (planned["rows_eligible"], held(planned)) == (2, {"not_exported": 1500})
+    assert [t["target"] for t in planned["targets"] if t["more"]] == []
 
 
 async def test_tombstones_stay_and_a_false_one_keeps_the_record(

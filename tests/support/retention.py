@@ -73,6 +73,14 @@ async def set_limits(owner: asyncpg.Connection, of_plan: int, of_call: int) -> N
     )
 
 
+async def set_effort(owner: asyncpg.Connection, effort: int) -> None:
+    """How much of looking through segments one plan does."""
+    await owner.execute(
+        f"""CREATE OR REPLACE FUNCTION iu_core.fn_iu_retention_effort()
+            RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT {effort} $$"""
+    )
+
+
 async def seal_and_export(owner: asyncpg.Connection, minutes: int) -> None:
     """Seal what there is, so many minutes from now on, and export the head."""
     await set_clock(owner, timedelta(minutes=minutes))

@@ -84,7 +84,7 @@ def verify(
     if key is not None and head is None:
         raise typer.BadParameter("--key says whose a --head is")
     expected = None if head is None else {"head": read_head(head, key)}
-    document = Client(as_json=as_json).call("GET", "/commands/runs/verify", params=expected)
+    document = Client(as_json=as_json).look("/commands/runs/verify", params=expected)
     if as_json:
         print_json(document)
     else:

@@ -15,7 +15,7 @@ from app.cli.output import fail, refused
 from app.settings import Settings, get_settings
 
 TIMEOUT_S = 90.0
-"""Longer than the service works on any request."""
+"""Longer than the service works on any request, but for those that look through everything."""
 
 NO_KEY = 3
 UNREACHABLE = 8
@@ -54,6 +54,13 @@ class Client:
         Raises typer.Exit for a refusal, which has been printed.
         """
         return self._send(method, path, order, params=params, if_match=if_match)[0]
+
+    def look(self, path: str, *, params: Mapping[str, Any] | None = None) -> Any:
+        """The document that the service answers after it has looked through all there is."""
+        # However long that takes; who is no longer there is not answered either.
+        return self._request(
+            "GET", path, params=params, timeout=httpx.Timeout(TIMEOUT_S, read=None)
+        )[0]
 
     def read_tagged(self, path: str) -> tuple[Any, str]:
         """A document and its entity tag."""
@@ -179,6 +186,12 @@ def _sendable(key: str) -> str:
 
 def unreachable(url: str, error: httpx.TransportError) -> typer.Exit:
     """Say that nobody answers; the exception that ends the command."""
+    if isinstance(error, httpx.ReadTimeout):
+        fail(
+            f"{url} has not answered within {TIMEOUT_S:g} s. It may be at work on it still: look"
+            " what came of it before you send it again."
+        )
+        return typer.Exit(UNREACHABLE)
     said = str(error) or type(error).__name__
     fail(
         f"Nobody answers at {url} ({said}): start the service with `factory serve`, or set"

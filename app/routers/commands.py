@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from app.commands import RequireCommand
 from app.dependencies import AuditDep, DatabaseDep
+from app.http.hanging_up import unless_hung_up
 from app.http.route import FactoryRoute
 from app.problems import refusals
 from app.schemas.audit import AuditReport, ExpectedHead, RunList, RunPage, Sealed, SignedHead
@@ -39,14 +40,16 @@ async def list_runs(query: Annotated[RunList, Query()], database: DatabaseDep) -
 
 
 @router.get("/runs/verify", summary="Verify the audit log", dependencies=[VIEWER])
-async def verify_runs(expected: Annotated[ExpectedHead, Query()], audit: AuditDep) -> AuditReport:
+async def verify_runs(
+    request: Request, expected: Annotated[ExpectedHead, Query()], audit: AuditDep
+) -> AuditReport:
     """Look whether the runs are what was sealed, and the instances what they say.
 
     Names each run that was edited, removed, inserted or reordered, and whatever was done to the
     chain itself, which comes first. It looks at every run and every instance, so it takes its
     time; others are refused (`overloaded`) meanwhile.
     """
-    return await audit.verify(expected.head)
+    return await unless_hung_up(request, audit.verify(expected.head))
 
 
 @router.post("/runs/seal", responses=refusals("audit_chain_broken"))

@@ -1,4 +1,4 @@
-"""Whoever hangs up while a document is made for them keeps nobody else waiting."""
+"""Whoever hangs up while something is made or looked for keeps nobody else waiting."""
 
 import asyncio
 import json
@@ -16,9 +16,16 @@ from tests.support.templates import open_gates
 
 
 class Reader:
-    """A request for a PDF by hand, so that its client can hang up."""
+    """A request by hand, for a PDF unless said otherwise, so that its client can hang up."""
 
-    def __init__(self, client: httpx.AsyncClient, method: str, path: str, body: Any) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        body: Any,
+        query: bytes = b"format=pdf",
+    ) -> None:
         self.hang_up = asyncio.Event()
         self.sent: list[Message] = []
         self._body = json.dumps(body).encode() if method == "POST" else b""
@@ -32,7 +39,7 @@ class Reader:
             "path": path,
             "raw_path": path.encode(),
             "root_path": "",
-            "query_string": b"format=pdf",
+            "query_string": query,
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             "server": ("factory.test", 80),
             "client": ("127.0.0.1", 1),
@@ -75,3 +82,28 @@ async def test_who_hangs_up_waits_no_longer(
 
         assert renderer._queue._waiting == 1
     assert reader.sent == []
+
+
+async def test_the_audit_log_is_not_verified_for_who_has_hung_up(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    """It may take minutes, and one looks at a time."""
+    path = "/commands/runs/verify"
+    reader = Reader(service.viewer, "GET", path, None, query=b"")
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE iu_core.iu_audit_segment")
+        reading = asyncio.create_task(service.app(reader.scope, reader.receive, reader.send))
+
+        async def waits() -> bool:
+            blocked: bool = await owner.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted"
+                " AND relation = 'iu_core.iu_audit_segment'::regclass)"
+            )
+            return blocked
+
+        await wait_until(waits, "it looks")
+        reader.hang_up.set()
+        done, _ = await asyncio.wait([reading], timeout=20)
+        assert done == {reading}
+    assert reader.sent == []
+    assert (await service.viewer.get(path)).json()["holds"] is True

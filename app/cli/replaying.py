@@ -1,6 +1,8 @@
 """`factory replay`: what came out at the predecessor must come out here."""
 
 import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from app.replay.verdicts import Report, Surface, Verdict
 
 
+_PREFIX = "factory-replay-"
+_LOCK = "replay.lock"
 _REMOVED_WITHIN_S = 30.0
 
 
@@ -76,12 +80,55 @@ def replay(
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="factory-replay-"))
+    _remove_what_was_left()
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with contextlib.suppress(FileNotFoundError):
+            (directory / _LOCK).touch(exist_ok=False)
+            lock = _locked(directory)
+            if lock is not None:
+                break
+        # Another replay took it for one that was left.
     try:
         yield directory
     finally:
         with unstoppable():
             _remove(directory)
+            os.close(lock)
+
+
+def _remove_what_was_left() -> None:
+    """Remove the scratch directories of replays that were killed: nobody holds their locks."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # What is somebody else's, or just going, is left to them.
+        with contextlib.suppress(OSError):
+            if directory.lstat().st_uid != os.geteuid() or directory.is_symlink():
+                continue
+            lock = _locked(directory)
+            if lock is not None:
+                try:
+                    _remove(directory)
+                finally:
+                    os.close(lock)
+
+
+def _locked(directory: Path) -> int | None:
+    """What holds the directory until it is closed, or its process ends; None: another one does.
+
+    Raises OSError where it has no lock, or one that can't be had.
+    """
+    lock = os.open(directory / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), (directory / _LOCK).stat()):
+            return lock
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return None
 
 
 def _remove(directory: Path) -> None:

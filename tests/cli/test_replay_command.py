@@ -105,3 +105,19 @@ def test_an_interrupted_replay_leaves_nothing(tmp_path: Path) -> None:
         assert program.err.splitlines() == ["Interrupted (SIGINT)."]
     assert is_over(data)
     assert list(directory.iterdir()) == []
+
+
+def test_what_a_killed_replay_has_left_goes_with_the_next(tmp_path: Path) -> None:
+    directory, env = scratch(tmp_path)
+    with hosting("replay", "25000x", env=env, cwd=tmp_path) as program:
+        wait_until(
+            lambda: any(directory.glob("factory-replay-*/postgres/postmaster.pid")), "a server"
+        )
+        (data,) = directory.iterdir()
+        assert program.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert list(directory.iterdir()) == [data]
+    other = directory / "factory-replay-of-somebody"
+    other.mkdir()
+    factory("replay", "25000x", env=env, cwd=tmp_path)
+    assert is_over(data)
+    assert list(directory.iterdir()) == [other]

@@ -4,6 +4,7 @@ openssl pkeyutl -verify -pubin -inkey audit.pub -rawin -in head.txt -sigfile hea
 """
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -85,8 +86,8 @@ def _make(path: Path) -> None:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    own = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)

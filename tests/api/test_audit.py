@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import hashlib
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -461,3 +463,15 @@ async def test_a_head_that_can_not_be_signed_was_not_exported(
         "audit_key_unavailable", answer.headers["x-request-id"], f"{RUNS}/export", retry_after=1
     )
     assert not await owner.fetchval("SELECT exported_at FROM iu_core.iu_audit_segment")
+
+
+def test_a_key_that_another_process_is_making_is_left_alone(tmp_path: Path) -> None:
+    """Of two containers that share a data directory both may be process 1."""
+    path = tmp_path / "audit.key"
+    making = tmp_path / f".audit.key.{os.getpid()}"
+    making.write_text("half a key")
+    made = SigningKey.kept_in(path)
+    assert SigningKey.kept_in(path).public_key == made.public_key
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, making.name}
+    assert making.read_text() == "half a key"
+    assert path.stat().st_mode & 0o777 == 0o600

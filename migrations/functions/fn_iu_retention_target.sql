@@ -17,8 +17,7 @@ DECLARE
     v_more     boolean := false;
     v_segments jsonb;
     v_held     jsonb := '{}';
-    v_is_all   boolean;
-    v_seen     bigint;
+    v_last     bigint;
 BEGIN
     IF NOT p_policy.enabled THEN
         v_ids := '{}';
@@ -35,17 +34,14 @@ BEGIN
                           FROM segments AS o
                          WHERE o.obstacle IS NOT NULL
                          GROUP BY o.obstacle) AS h),
-               (SELECT sum(c.looked_at) < 1000000
-                       AND sum(50 + cardinality(c.record_ids)) < iu_core.fn_iu_retention_effort()
-                  FROM segments AS c WHERE c.record_ids IS NOT NULL),
-               (SELECT max(c.segment_no) FROM segments AS c WHERE c.record_ids IS NOT NULL)
-          INTO v_ids, v_oldest, v_segments, v_held, v_is_all, v_seen
+               (SELECT c.segment_no FROM segments AS c WHERE c.is_last)
+          INTO v_ids, v_oldest, v_segments, v_held, v_last
           FROM segments AS s
          CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
          WHERE s.obstacle IS NULL;
-        v_more := (coalesce(cardinality(v_ids), 0) >= v_most OR NOT v_is_all) AND EXISTS (
+        v_more := EXISTS (
             SELECT FROM iu_core.iu_audit_segment AS s
-             WHERE s.last_at < v_cutoff AND s.exported_at <= p_planned_at AND s.segment_no > v_seen);
+             WHERE s.last_at < v_cutoff AND s.exported_at <= p_planned_at AND s.segment_no > v_last);
     ELSE
         SELECT array_agg(r.id ORDER BY r.at, r.id), array_agg(r.at ORDER BY r.at, r.id)
           INTO v_ids, v_times

@@ -76,6 +76,31 @@ async def test_a_run_that_is_put_in_afterwards_is_named(
     assert await found(app_conn) == [("run_inserted", f"run {put_in}")]
 
 
+async def test_segments_of_few_and_of_many_runs_are_looked_at_alike(
+    owner: asyncpg.Connection, app_conn: asyncpg.Connection
+) -> None:
+    """They are planned otherwise, which ends with the call."""
+    for minutes, count in ((2, 1), (4, 150), (6, 1)):
+        await owner.execute(
+            f"""INSERT INTO iu_core.iu_command_record
+                       (subject_id, first_at, last_at, command, outcome, code)
+                SELECT gen_random_uuid(), t.at, t.at, 'set_gate', 'done', 'ok'
+                  FROM iu_core.fn_iu_fact_time() AS t(at), generate_series(1, {count})"""
+        )
+        await set_clock(owner, timedelta(minutes=minutes))
+        assert (await seal(app_conn))["runs"] == count
+    edited = [await record(owner, place) for place in (0, 100, 151)]
+    await owner.execute(
+        "UPDATE iu_core.iu_command_record SET actor = 'x' WHERE record_id = ANY ($1::uuid[])",
+        edited,
+    )
+    assert await found(app_conn) == [("run_edited", f"run {run}") for run in edited]
+    async with app_conn.transaction():
+        assert (await verify(app_conn, segments=1))["after"] == 1
+        for setting, value in (("plan_cache_mode", "auto"), ("enable_seqscan", "on")):
+            assert await app_conn.fetchval(f"SHOW {setting}") == value
+
+
 async def test_a_run_that_was_moved_to_another_time_is_named(
     owner: asyncpg.Connection, app_conn: asyncpg.Connection, sealed: None
 ) -> None:

@@ -1,33 +1,22 @@
 """`factory replay`: what came out at the predecessor must come out here."""
 
-import contextlib
-import fcntl
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
 
+from app.cli.files import scratch_directory
 from app.cli.output import Json, headline, print_json, print_table, say, words
 from app.errors import StartupError
 from app.settings import get_settings
-from app.stopping import run, unstoppable
+from app.stopping import run
 
 if TYPE_CHECKING:
     from app.hosting import Host
     from app.replay.verdicts import Report, Surface, Verdict
-
-
-_PREFIX = "factory-replay-"
-_LOCK = "replay.lock"
-_REMOVED_WITHIN_S = 30.0
 
 
 class Release(StrEnum):
@@ -55,7 +44,7 @@ def replay(
     from app.hosting import DISPOSABLE, hosting
 
     began = time.monotonic()
-    with _scratch() as directory:
+    with scratch_directory("factory-replay-") as directory:
         settings = get_settings().model_copy(
             update={
                 "data_dir": directory,
@@ -76,72 +65,6 @@ def replay(
         _print(report, told_first, seconds)
     if not _agree(report, *told_first):
         raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    _remove_what_was_left()
-    while True:
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        with contextlib.suppress(FileNotFoundError):
-            (directory / _LOCK).touch(exist_ok=False)
-            lock = _locked(directory)
-            if lock is not None:
-                break
-        # Another replay took it for one that was left.
-    try:
-        yield directory
-    finally:
-        with unstoppable():
-            _remove(directory)
-            os.close(lock)
-
-
-def _remove_what_was_left() -> None:
-    """Remove the scratch directories of replays that were killed: nobody holds their locks."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # What is somebody else's, or just going, is left to them.
-        with contextlib.suppress(OSError):
-            if directory.lstat().st_uid != os.geteuid() or directory.is_symlink():
-                continue
-            lock = _locked(directory)
-            if lock is not None:
-                try:
-                    _remove(directory)
-                finally:
-                    os.close(lock)
-
-
-def _locked(directory: Path) -> int | None:
-    """What holds the directory until it is closed, or its process ends; None: another one does.
-
-    Raises OSError where it has no lock, or one that can't be had.
-    """
-    lock = os.open(directory / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(lock), (directory / _LOCK).stat()):
-            return lock
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(lock)
-        raise
-    os.close(lock)
-    return None
-
-
-def _remove(directory: Path) -> None:
-    # A server whose start was interrupted is ended by its guard, which takes it a moment.
-    deadline = time.monotonic() + _REMOVED_WITHIN_S
-    while True:
-        try:
-            shutil.rmtree(directory)
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 async def _replay(host: "Host", release: Release) -> "list[Report]":

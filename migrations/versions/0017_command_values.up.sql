@@ -5,10 +5,11 @@ CREATE DOMAIN iu_core.iu_command_outcome AS text;
 CREATE DOMAIN iu_core.iu_command_occurrences AS bigint;
 COMMENT ON DOMAIN iu_core.iu_command_time IS 'a time that every reader of the command record can show';
 
--- The domains check nothing yet: so no row is written anew.
+-- The domains check nothing yet: so no row is written anew. Of the revision before there was one without the
+-- constraint.
 ALTER TABLE iu_core.iu_command_record
     -- squawk-ignore ban-drop-constraint
-    DROP CONSTRAINT iu_command_record_check,
+    DROP CONSTRAINT IF EXISTS iu_command_record_check,
     -- squawk-ignore changing-column-type
     ALTER COLUMN first_at TYPE iu_core.iu_command_time,
     -- squawk-ignore changing-column-type

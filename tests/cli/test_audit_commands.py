@@ -1,6 +1,7 @@
 """`factory audit …`, against a service of its own, whose clock is set ahead to have runs sealed."""
 
 import asyncio
+import contextlib
 import json
 import signal
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from app.signing import SigningKey
 from tests.cli.conftest import Cli
 from tests.cli.hosted import beside, held
 from tests.embedded.helpers import wait_until
-from tests.support.commands import environment, hosting
+from tests.support.commands import Hosting, environment, hosting
 
 REASON = ("--reason", "a test")
 HOLD = "SELECT iu_core.fn_iu_lock('audit', '{chain}', false)"
@@ -133,10 +134,9 @@ def test_nothing_is_exported_where_it_can_t_be_written(cli: Cli, data: Path) -> 
     assert not (cli.directory / "other.json").exists()
 
 
-def test_an_export_that_is_killed_leaves_no_head_and_can_be_given_again(
-    cli: Cli, data: Path
-) -> None:
-    """An empty file of its name would be taken for a head that is kept."""
+@contextlib.contextmanager
+def exporting(cli: Cli, data: Path) -> Iterator[Hosting]:
+    """A command that exports to head.json, while the service is held up in it."""
     asyncio.run(owner_does(data, AHEAD))
     cli("audit", "seal")
     with (
@@ -147,6 +147,14 @@ def test_an_export_that_is_killed_leaves_no_head_and_can_be_given_again(
         ) as program,
     ):
         wait_until(holder.somebody_waits, "the service exports")
+        yield program
+
+
+def test_an_export_that_is_killed_leaves_no_head_and_can_be_given_again(
+    cli: Cli, data: Path
+) -> None:
+    """An empty file of its name would be taken for a head that is kept."""
+    with exporting(cli, data) as program:
         assert program.stop(signal.SIGKILL) == -signal.SIGKILL
     assert not (cli.directory / "head.json").exists()
     cli("audit", "export", "--output", "head.json")
@@ -156,16 +164,7 @@ def test_an_export_that_is_killed_leaves_no_head_and_can_be_given_again(
 
 
 def test_of_two_exports_to_one_file_the_second_is_refused(cli: Cli, data: Path) -> None:
-    asyncio.run(owner_does(data, AHEAD))
-    cli("audit", "seal")
-    with (
-        beside(data) as server,
-        held(server.url("postgres", EMBEDDED_DATABASE), HOLD) as holder,
-        hosting(
-            "audit", "export", "--output", "head.json", env=cli.env, cwd=cli.directory
-        ) as program,
-    ):
-        wait_until(holder.somebody_waits, "the service exports")
+    with exporting(cli, data) as program:
         done = cli("audit", "export", "--output", "head.json", code=2)
         assert "head.json can't be written: somebody else is writing it" in done.usage_error
         assert program.stop(signal.SIGKILL) == -signal.SIGKILL

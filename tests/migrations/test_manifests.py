@@ -96,6 +96,21 @@ async def test_a_database_of_an_earlier_release_conforms_once_it_is_migrated(
     await assert_conforms(brought)
 
 
+async def test_a_database_whose_command_record_was_not_checked_conforms(
+    empty_database: Database,
+) -> None:
+    """As one was between two releases."""
+    await migrate(empty_database.owner_url)
+    await downgrade(empty_database.owner_url, "0016")
+    owner = await open_connection(empty_database, "owner")
+    await owner.execute(
+        "ALTER TABLE iu_core.iu_command_record DROP CONSTRAINT iu_command_record_check"
+    )
+    await owner.close()
+    await migrate(empty_database.owner_url)
+    await assert_conforms(empty_database)
+
+
 async def test_a_database_that_went_down_and_up_again_conforms(empty_database: Database) -> None:
     await migrate(empty_database.owner_url)
     await downgrade(empty_database.owner_url, "0001")
